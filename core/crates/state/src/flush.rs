@@ -1,0 +1,208 @@
+//! Moving finalised blocks to disk: one synced, atomic batch a flush, beside readers and execution.
+//!
+//! ```text
+//! freeze   the active buffer becomes the frozen one, a new one takes its place        (moment, under locks)
+//! write    deletes, then the newest value of every key, nodes, history, meta, link    (long, no lock but `flushing`)
+//! install  a new snapshot becomes the disk layer, the frozen buffer goes              (moment, under lock)
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use alloy_primitives::map::HashSet;
+use alloy_primitives::{Address, B256};
+use zg_trie::StateTrie;
+use zg_types::ViewError;
+
+use crate::buffer::{Buffer, BufferedAccount};
+use crate::disk::Disk;
+use crate::error::StateError;
+use crate::history;
+use crate::key;
+use crate::leveldb::{Batch, Cursor};
+use crate::record::{self, BlockId, Meta};
+use crate::state::State;
+
+/// A frozen buffer, the last block in it with its trie, and the disk layer below.
+pub(crate) struct Job {
+    pub(crate) buffer: Arc<Buffer>,
+    pub(crate) id: BlockId,
+    pub(crate) trie: StateTrie,
+    /// None for genesis.
+    pub(crate) disk: Option<Arc<Disk>>,
+}
+
+impl State {
+    /// Write all finalised blocks to disk and sync; returns (number, hash) of the last. After a failure, which
+    /// `Corrupt` or `Io` describes, nothing more is ever written: reopen to go on from the last good flush.
+    pub fn flush(&self) -> Result<(u64, B256), StateError> {
+        let _flushing = self.flushing.lock();
+        self.writable()?;
+        let Some(job) = self.freeze() else {
+            return Ok(self.flushed());
+        };
+        let disk = self.write_out(&job)?;
+        let mut chain = self.chain.write();
+        if let Some(chain) = &mut *chain {
+            chain.disk = disk;
+            chain.frozen = None;
+        }
+        drop(chain);
+        self.prune_due.store(true, Ordering::Relaxed);
+        Ok((job.id.number, job.id.hash))
+    }
+
+    /// Take the active buffer out of use; None when it is empty.
+    fn freeze(&self) -> Option<Job> {
+        let _writer = self.writer.lock();
+        let mut guard = self.chain.write();
+        let chain = guard.as_mut()?;
+        if chain.active.blocks().is_empty() {
+            return None;
+        }
+        let buffer = std::mem::take(&mut chain.active);
+        chain.frozen = Some(buffer.clone());
+        Some(Job { buffer, id: chain.head, trie: chain.trie.clone(), disk: Some(chain.disk.clone()) })
+    }
+
+    /// Make the job durable; returns the disk layer that holds it.
+    pub(crate) fn write_out(&self, job: &Job) -> Result<Arc<Disk>, StateError> {
+        let meta = self.meta_after(job);
+        let written = encode(job, &meta).and_then(|batch| self.db.write(&batch));
+        if let Err(error) = written {
+            let _ = self.failure.set(error.to_string());
+            return Err(match error {
+                ViewError::Io(text) => StateError::Io(format!("write failed: {text}")),
+                other => other.into(),
+            });
+        }
+        let generation = self.cache.advance();
+        self.refresh_cache(&job.buffer, generation);
+        Ok(Arc::new(Disk::new(&self.db, meta, self.cache.clone(), generation)))
+    }
+
+    fn meta_after(&self, job: &Job) -> Meta {
+        let before = job.disk.as_ref().map_or(0, |disk| disk.meta.oldest);
+        let promised = self.options.history_blocks.map_or(0, |blocks| job.id.number.saturating_sub(blocks));
+        Meta { flushed: job.id, oldest: before.max(promised) }
+    }
+
+    /// Bring the clean cache to the values that were just written.
+    fn refresh_cache(&self, buffer: &Buffer, generation: u64) {
+        let accounts = buffer.accounts();
+        let wiped: Vec<Address> = accounts.iter().filter(|(_, a)| !a.wiped.is_empty()).map(|(key, _)| *key).collect();
+        self.cache.forget_words(&wiped);
+        for (address, account) in accounts.iter() {
+            self.cache.put_account(generation, *address, account.accounts.newest().1);
+            for (slot, entry) in live_slots(account) {
+                self.cache.put_word(generation, *address, *slot, entry.words.newest().1);
+            }
+        }
+    }
+}
+
+/// Slots that were written after the account's storage was last wiped.
+fn live_slots(
+    account: &BufferedAccount,
+) -> impl Iterator<Item = (&alloy_primitives::U256, &crate::buffer::BufferedSlot)> {
+    let wiped = account.wiped.last().copied().unwrap_or(0);
+    account.slots.iter().filter(move |(_, slot)| slot.words.newest().0 >= wiped)
+}
+
+/// Everything that takes the directory from `job.disk` to `meta.flushed`.
+fn encode(job: &Job, meta: &Meta) -> Result<Batch, ViewError> {
+    let mut batch = Batch::new();
+    delete_lost(&mut batch, job)?;
+    put_records(&mut batch, &job.buffer);
+    job.trie.collect_unsaved(&mut |owner, path, node| batch.put(&key::node(owner, path), node));
+    write_history(&mut batch, job, meta)?;
+    batch.put(key::META, &meta.encode());
+    if let Some(disk) = &job.disk {
+        batch.delete(&key::numbered(key::LINK, disk.flushed().number));
+    }
+    batch.put(&key::numbered(key::LINK, job.id.number), &[]);
+    Ok(batch)
+}
+
+/// Delete removed trie nodes, and all slots and nodes of wiped accounts; what lives again is put afterwards.
+fn delete_lost(batch: &mut Batch, job: &Job) -> Result<(), ViewError> {
+    let mut owners: HashSet<B256> = HashSet::default();
+    for block in job.buffer.blocks().iter() {
+        for (owner, path) in &block.nodes.removed {
+            batch.delete(&key::node(owner.as_ref(), path));
+        }
+        owners.extend(&block.nodes.wiped);
+    }
+    let accounts = job.buffer.accounts();
+    owners.extend(accounts.values().filter(|account| !account.wiped.is_empty()).map(|account| account.key));
+    let Some(disk) = job.disk.as_ref().filter(|_| !owners.is_empty()) else {
+        return Ok(());
+    };
+    let mut cursor = disk.cursor();
+    for owner in &owners {
+        delete_prefix(batch, &mut cursor, &key::hashed(key::SLOT, owner))?;
+        delete_prefix(batch, &mut cursor, &key::hashed(key::STORAGE_NODE, owner))?;
+    }
+    Ok(())
+}
+
+fn delete_prefix(batch: &mut Batch, cursor: &mut Cursor<'_>, prefix: &[u8]) -> Result<(), ViewError> {
+    cursor.seek(prefix);
+    while let Some((found, _)) = cursor.entry()?.filter(|(found, _)| found.starts_with(prefix)) {
+        batch.delete(found);
+        cursor.next();
+    }
+    Ok(())
+}
+
+/// Put the newest value of every flat record.
+fn put_records(batch: &mut Batch, buffer: &Buffer) {
+    for account in buffer.accounts().values() {
+        let key = key::hashed(key::ACCOUNT, &account.key);
+        match account.accounts.newest().1 {
+            Some(value) => batch.put(&key, &record::encode_account(&value)),
+            None => batch.delete(&key),
+        }
+        for (_, slot) in live_slots(account) {
+            let (key, word) = (key::slot(&account.key, &slot.key), slot.words.newest().1);
+            match word.is_zero() {
+                true => batch.delete(&key),
+                false => batch.put(&key, &record::encode_word(&word)),
+            }
+        }
+    }
+    for (hash, code) in buffer.codes().iter() {
+        batch.put(&key::hashed(key::CODE, hash), code);
+    }
+}
+
+/// Block records, reverse diffs and completed chunks of the new blocks; deletes of what fell out of the kept history.
+fn write_history(batch: &mut Batch, job: &Job, meta: &Meta) -> Result<(), ViewError> {
+    let blocks = job.buffer.blocks();
+    for block in blocks.iter().filter(|block| block.id.number >= meta.oldest) {
+        batch.put(&key::numbered(key::BLOCK, block.id.number), &record::encode_block(&block.id));
+        if block.id.number > meta.oldest {
+            for (bound, partition) in block.reverse.iter() {
+                batch.put(&key::partition(key::REVERSE, block.id.number, *bound), partition);
+            }
+        }
+    }
+    let Some(disk) = &job.disk else {
+        return Ok(());
+    };
+    let before = disk.meta.oldest;
+    let mut cursor = disk.cursor();
+    let expired = history::expired_chunks(before, meta.oldest);
+    let complete = history::complete_chunks(disk.flushed().number, meta.flushed.number);
+    for chunk in complete.start.max(expired.end)..complete.end {
+        history::write_chunk(batch, chunk, &mut cursor, &blocks)?;
+    }
+    for chunk in expired {
+        delete_prefix(batch, &mut cursor, &key::numbered(key::INDEX, chunk))?;
+    }
+    for number in before..meta.oldest.min(disk.flushed().number + 1) {
+        batch.delete(&key::numbered(key::BLOCK, number));
+        delete_prefix(batch, &mut cursor, &key::numbered(key::REVERSE, number + 1))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The state database on real LevelDB directories, against a plain model.
+
+mod damage;
+mod durability;
+mod history;
+mod model;
+mod overlays;
