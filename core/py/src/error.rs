@@ -1,0 +1,60 @@
+//! Rust errors as the classes of `zg_node.errors`: mapped here and nowhere else.
+
+use pyo3::PyErr;
+use zg_chain::{CodecError, RequestError, TransactionError};
+use zg_evm::BlockError;
+use zg_state::StateError;
+use zg_types::{DiffError, ViewError};
+
+pyo3::import_exception!(zg_node.errors, Corrupt);
+pyo3::import_exception!(zg_node.errors, InvalidBlock);
+pyo3::import_exception!(zg_node.errors, InvalidRequest);
+pyo3::import_exception!(zg_node.errors, InvalidTransaction);
+pyo3::import_exception!(zg_node.errors, Reverted);
+pyo3::import_exception!(zg_node.errors, Unavailable);
+
+/// JSON-RPC "invalid params".
+const INVALID_PARAMS: i32 = -32602;
+
+pub(crate) fn view(error: ViewError) -> PyErr {
+    state(error.into())
+}
+
+pub(crate) fn state(error: StateError) -> PyErr {
+    let text = error.to_string();
+    match error {
+        StateError::Locked(_) | StateError::Missing(_) | StateError::UnknownBlock(_) => Unavailable::new_err(text),
+        StateError::NotEmpty | StateError::Corrupt(_) => Corrupt::new_err(text),
+        StateError::Mismatch(_) | StateError::NotChild { .. } => InvalidBlock::new_err(text),
+        StateError::Io(_) => pyo3::exceptions::PyOSError::new_err(text),
+    }
+}
+
+pub(crate) fn block(error: BlockError) -> PyErr {
+    match error {
+        BlockError::View(error) => view(error),
+        other => InvalidBlock::new_err(other.to_string()),
+    }
+}
+
+/// Bytes that this node stored or built itself.
+pub(crate) fn stored(error: CodecError) -> PyErr {
+    Corrupt::new_err(error.to_string())
+}
+
+/// Bytes from a peer.
+pub(crate) fn proposed(error: CodecError) -> PyErr {
+    InvalidBlock::new_err(error.to_string())
+}
+
+pub(crate) fn diff(error: DiffError) -> PyErr {
+    Corrupt::new_err(error.to_string())
+}
+
+pub(crate) fn request(error: RequestError) -> PyErr {
+    InvalidRequest::new_err((error.to_string(), INVALID_PARAMS))
+}
+
+pub(crate) fn transaction(error: TransactionError) -> PyErr {
+    InvalidTransaction::new_err(error.to_string())
+}

@@ -1,0 +1,33 @@
+//! `zg_node._core`: the Rust crates as Python sees them. See zg_node/_core.pyi for the documentation.
+//!
+//! Each call crosses once for a block or a batch, copies its arguments' slices only where the work outlives them, and runs
+//! with the GIL released.
+
+mod call;
+mod codec;
+mod convert;
+mod engine;
+mod error;
+mod executed;
+mod pool;
+mod state;
+
+/// The module.
+#[pyo3::pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::call::{CallError, CallRequest};
+    #[pymodule_export]
+    use super::codec::{
+        LogFilter, block_json, body_hashes, decode_transaction_json, draft_header, fee_history, header_json, keccak256,
+        receipt_json, receipts_json, run_state_test, sign_transaction_json, transaction_json,
+    };
+    #[pymodule_export]
+    use super::engine::Engine;
+    #[pymodule_export]
+    use super::executed::Executed;
+    #[pymodule_export]
+    use super::pool::Pool;
+    #[pymodule_export]
+    use super::state::State;
+}

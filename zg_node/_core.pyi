@@ -1,0 +1,189 @@
+"""The native core. Every call that works on a block or a batch releases the GIL.
+
+Hashes are 32 bytes, addresses 20. `at` names a state: a block hash (finalised and kept in memory, or an unfinalised
+overlay) or a finalised block's number. JSON in and out is UTF-8 bytes in Ethereum's JSON-RPC encoding.
+Errors are the classes of `zg_node.errors`.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias, final
+
+At: TypeAlias = bytes | int
+
+class Attributes(Protocol):
+    """What a proposer decides about a block; `zg_node.types.block.Attributes` is one."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...  # seconds
+    @property
+    def coinbase(self) -> bytes: ...
+    @property
+    def gas_limit(self) -> int: ...
+    @property
+    def base_fee(self) -> int: ...
+    @property
+    def prev_randao(self) -> bytes: ...
+    @property
+    def extra_data(self) -> bytes: ...
+    @property
+    def parent_beacon_root(self) -> bytes: ...
+
+@final
+class State:
+    """The state database of one shard: one LevelDB directory, overlays in memory."""
+
+    def __init__(self, path: str, cache_bytes: int, history_blocks: int | None) -> None:
+        """Open or create. `history_blocks` None keeps everything. Raises Corrupt, Unavailable (locked), InvalidConfig."""
+    def is_empty(self) -> bool: ...
+    def head(self) -> tuple[int, bytes, bytes]:
+        """Finalised (number, block hash, state root)."""
+    def flushed(self) -> tuple[int, bytes]:
+        """(number, block hash) that the directory holds durably: the log from the next block on must be replayed."""
+    def apply(self, parent: bytes, block_hash: bytes, diff: bytes) -> bytes:
+        """Make `block_hash` an overlay on `parent`; returns its state root. Raises InvalidBlock when `before` values differ."""
+    def finalise(self, block_hash: bytes) -> None:
+        """Merge the overlay, a child of the head, into the head; its siblings and their descendants are dropped."""
+    def flush(self) -> tuple[int, bytes]:
+        """Write all finalised blocks to disk and sync; returns what `flushed` will. Safe beside readers and `apply`."""
+    def pending_bytes(self) -> int:
+        """Approximate size of what `flush` would write."""
+    def has(self, at: At) -> bool: ...
+    def root(self, at: At) -> bytes: ...
+    def account(self, at: At, address: bytes) -> tuple[int, int, bytes] | None:
+        """(nonce, balance in wei, code hash), or None. Raises Unavailable ("missing trie node") when `at` is pruned."""
+    def storage(self, at: At, address: bytes, slot: int) -> int: ...
+    def code(self, code_hash: bytes) -> bytes: ...
+    def proof_json(self, at: At, address: bytes, slots: Sequence[int]) -> bytes:
+        """eth_getProof's result."""
+    def verify(self) -> tuple[int, int, bytes]:
+        """Walk the whole flushed state and recompute its root: (accounts, slots, root). Raises Corrupt."""
+    def compact(self) -> None: ...
+    def stats(self) -> dict[str, int]: ...
+    def close(self) -> None: ...
+
+@final
+class Pool:
+    """The mempool of one shard."""
+
+    def __init__(
+        self, chain_id: int, *, max_transactions: int, max_bytes: int, max_per_sender: int, max_queued_per_sender: int,
+        lifetime_ms: int, price_bump_percent: int, min_tip: int, allow_unprotected: bool,
+    ) -> None: ...
+    def add(
+        self, state: State, at: At, base_fee: int, block_gas_limit: int, raws: Sequence[str | bytes], now_ms: int,
+    ) -> list[bytes | tuple[int, str]]:
+        """Decode, recover (in parallel), validate and insert a batch, in order; hex strings or bytes.
+
+        The state is that of the last `commit`, `at` until there was one. Each answer is the transaction hash, or
+        (JSON-RPC error code, geth's message)."""
+    def commit(self, state: State, at: At, executed: Executed, base_fee: int, now_ms: int) -> None:
+        """Forget what a finalised block included and refresh its senders' nonces and balances."""
+    def expire(self, now_ms: int) -> int: ...
+    def len(self) -> tuple[int, int]:
+        """(executable, queued)."""
+    def nonce(self, state: State, at: At, address: bytes) -> int:
+        """The next nonce with the pool's executable transactions counted: eth_getTransactionCount "pending"."""
+    def contains(self, tx_hash: bytes) -> bool: ...
+    def raw(self, tx_hash: bytes) -> bytes | None: ...
+    def transaction_json(self, tx_hash: bytes) -> bytes | None:
+        """A pending transaction: block fields null."""
+    def candidates(self, state: State, at: At, base_fee: int, max_count: int) -> list[bytes]:
+        """Raw executable transactions, best first, nonces in order."""
+    def content_json(self) -> bytes:
+        """txpool_content's result."""
+    def take_new(self) -> list[bytes]:
+        """Hashes accepted since the last call (bounded; the oldest are dropped)."""
+    def take_journal(self) -> bytes:
+        """Newly accepted transactions since the last call: RLP byte strings one after the other."""
+    def dump_journal(self) -> bytes:
+        """All transactions in the same form."""
+    def stats(self) -> dict[str, int]: ...
+
+@final
+class Executed:
+    """A block with the results of executing it. The state overlay stays in `State` under `hash`."""
+
+    hash: bytes
+    header: bytes  # RLP
+    body: bytes  # RLP list of EIP-2718 byte strings (legacy transactions as byte strings too)
+    receipts: bytes  # RLP list of [status, cumulative gas, [log …]]
+    senders: bytes  # 20 · n
+    tx_hashes: bytes  # 32 · n
+    diff: bytes
+    tx_count: int
+    gas_used: int
+    number: int
+    parent_hash: bytes
+    state_root: bytes
+
+@final
+class Engine:
+    """revm behind the execution Protocol."""
+
+    def __init__(self, chain_id: int, fork: str = "osaka") -> None: ...
+    def genesis(self, state: State, attributes: Attributes, diff: bytes) -> Executed:
+        """Block 0 over the allocation `diff`; writes its state durably when `state` is empty, else checks it."""
+    def build(
+        self, state: State, parent: bytes, attributes: Attributes, pool: Pool, gas_budget: int, max_body_bytes: int,
+    ) -> Executed:
+        """Fill a block from the pool on top of `parent` and leave its overlay in `state`."""
+    def seal(
+        self, state: State, parent: bytes, attributes: Attributes, pool: Pool, raws: Sequence[bytes], receipts: bytes,
+        diff: bytes,
+    ) -> Executed:
+        """Another engine's results made into a block: roots computed here, overlay left in `state`.
+
+        Raises InvalidBlock when the diff does not fit the parent."""
+    def execute(self, state: State, parent: bytes, header: bytes, body: bytes, pool: Pool) -> Executed:
+        """Execute a proposed block and check every header field that follows from it; senders known to `pool` are not
+        recovered again. Raises InvalidBlock."""
+    def replay(self, state: State, parent: bytes, header: bytes, body: bytes, receipts: bytes, senders: bytes, diff: bytes) -> Executed:
+        """A block from our own log: apply its diff, check the root, execute nothing."""
+    def call(self, state: State, at: At, header: bytes, calls: Sequence[CallRequest]) -> list[bytes | CallError]:
+        """eth_call in the context of `header`, many at once: output bytes each."""
+    def estimate_gas(self, state: State, at: At, header: bytes, call: CallRequest) -> int:
+        """Raises Reverted, InvalidTransaction, InvalidRequest."""
+    def access_list_json(self, state: State, at: At, header: bytes, call: CallRequest) -> bytes:
+        """eth_createAccessList's result."""
+
+@final
+class CallRequest:
+    def __init__(self, tx_json: bytes, overrides_json: bytes | None, gas_cap: int, timeout_ms: int) -> None:
+        """A transaction object, and geth's state overrides {address: {balance, nonce, code, state, stateDiff, movePrecompileToAddress}}. Raises InvalidRequest."""
+
+@final
+class CallError:
+    code: int
+    message: str
+    data: bytes | None
+
+def body_hashes(body: bytes) -> bytes:
+    """32 bytes a transaction."""
+def draft_header(parent_hash: bytes, attributes: Attributes) -> bytes:
+    """RLP of a header with empty roots: the environment of a block that does not exist yet."""
+def keccak256(data: bytes) -> bytes: ...
+def sign_transaction_json(tx_json: bytes, key: bytes) -> bytes:
+    """A complete transaction object (type, chainId, nonce, gas, fees, to, value, data, accessList, authorizationList) → signed EIP-2718 bytes."""
+def decode_transaction_json(raw: bytes) -> bytes:
+    """A signed transaction as JSON with its sender; block fields null. Raises InvalidTransaction."""
+def header_json(header: bytes, size: int | None = None) -> bytes: ...
+def block_json(header: bytes, body: bytes, senders: bytes, full: bool) -> bytes: ...
+def transaction_json(header: bytes, body: bytes, senders: bytes, index: int) -> bytes: ...
+def receipts_json(header: bytes, body: bytes, senders: bytes, receipts: bytes) -> bytes:
+    """A JSON array, one receipt a transaction."""
+def receipt_json(header: bytes, body: bytes, senders: bytes, receipts: bytes, index: int) -> bytes: ...
+@final
+class LogFilter:
+    def __init__(self, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes] | None]) -> None: ...
+    def may_match(self, bloom: bytes) -> bool: ...
+    def matching_blooms(self, blooms: bytes) -> list[int]:
+        """Indices of the 256-byte blooms that may match."""
+    def logs_json(self, header: bytes, body: bytes, receipts: bytes, limit: int) -> tuple[bytes, int]:
+        """(comma-separated JSON objects without brackets, count); stops after `limit` + 1."""
+
+def fee_history(headers: Sequence[bytes], blocks: Sequence[tuple[bytes, bytes]], percentiles: Sequence[float]) -> list[list[int]]:
+    """Rewards: per block (body, receipts), the effective tips at each percentile of gas used."""
+def run_state_test(test_json: bytes, fork: str) -> bytes:
+    """Run every case of one execution-spec state-test file on revm; a JSON array of {name, index, pass, error, state_root, expected}."""
