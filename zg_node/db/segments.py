@@ -1,0 +1,178 @@
+"""Append-only segment files: the ground of the block log and of the vote log.
+
+    <directory>/00000001.<suffix>, 00000002.<suffix>, …
+    record = length u32 · crc32 u32 · payload (big-endian; the crc covers length and payload)
+
+Durability: `sync` is fdatasync of the open segment; a new segment's directory entry is fsynced before anything is written
+to it, and an older segment is always synced before a newer one begins. So after a power cut only the tail of the last
+segment can be torn; opening cuts it off. A bad record anywhere else is Corrupt.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from zg_node.errors import Corrupt
+
+_HEAD = struct.Struct(">II")
+RECORD_MAX_BYTES = 256 * 1024 * 1024
+
+
+def sync_directory(directory: Path) -> None:
+    """Make creations, renames and deletions in `directory` durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(directory: Path) -> None:
+    """Create `directory` and its parents durably."""
+    missing = [p for p in (directory, *directory.parents) if not p.exists()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        sync_directory(path.parent)
+
+
+class Segments:
+    """One directory of segments; one writer."""
+
+    def __init__(self, directory: Path, suffix: str) -> None:
+        """Open or create, cutting off a torn tail. Raises Corrupt when a segment is missing or a record is bad."""
+        self.directory = directory
+        self._suffix = suffix
+        make_directory(directory)
+        self._sizes = {number: self._path(number).stat().st_size for number in self._listed()}
+        numbers = sorted(self._sizes)
+        if numbers and numbers != list(range(numbers[0], numbers[-1] + 1)):
+            raise Corrupt(f"{directory}: a segment is missing between {numbers[0]:08d} and {numbers[-1]:08d}")
+        if numbers:
+            self._cut_torn_tail(numbers[-1])
+        self.current = numbers[-1] if numbers else 1
+        self._file = self._open(self.current)
+
+    def records(self) -> Iterator[tuple[int, bytes]]:
+        """(segment number, payload) of every record, oldest first."""
+        for number in sorted(self._sizes):
+            data = self._path(number).read_bytes()
+            offset = 0
+            while offset < len(data):
+                payload = _record_at(data, offset)
+                if payload is None:
+                    raise Corrupt(f"{self._path(number)}: bad record at byte {offset}")
+                yield number, payload
+                offset += _HEAD.size + len(payload)
+
+    def append(self, parts: Sequence[bytes]) -> None:
+        """Write one record (the parts joined), not yet durable. Raises OSError; the file is cut back first."""
+        length = sum(map(len, parts))
+        if not 0 < length <= RECORD_MAX_BYTES:
+            raise ValueError(f"a record of {length} bytes")
+        crc = zlib.crc32(length.to_bytes(4, "big"))
+        for part in parts:
+            crc = zlib.crc32(part, crc)
+        start = self._sizes[self.current]
+        try:
+            _write_all(self._file, [_HEAD.pack(length, crc), *parts])
+        except OSError:
+            os.ftruncate(self._file, start)
+            os.lseek(self._file, start, os.SEEK_SET)
+            raise
+        self._sizes[self.current] = start + _HEAD.size + length
+
+    def sync(self) -> None:
+        """fdatasync. Raises OSError: what was written since the last sync must be taken for lost, and the node stops."""
+        os.fdatasync(self._file)
+
+    def size(self) -> int:
+        """Bytes in the current segment."""
+        return self._sizes[self.current]
+
+    def rotate(self) -> int:
+        """Sync the current segment and begin the next; returns the finished one's number."""
+        self.sync()
+        finished = self.current
+        successor = self._open(finished + 1)
+        os.close(self._file)
+        self._file, self.current = successor, finished + 1
+        return finished
+
+    def drop(self, numbers: Sequence[int]) -> None:
+        """Delete finished segments, which must be the oldest ones; others are kept."""
+        for number in sorted(self._sizes):
+            if number not in numbers or number == self.current:
+                break
+            self._path(number).unlink()
+            del self._sizes[number]
+        sync_directory(self.directory)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _path(self, number: int) -> Path:
+        return self.directory / f"{number:08d}.{self._suffix}"
+
+    def _listed(self) -> list[int]:
+        pattern = re.compile(rf"(\d{{8}})\.{self._suffix}")
+        return [int(m[1]) for p in self.directory.iterdir() if (m := pattern.fullmatch(p.name))]
+
+    def _open(self, number: int) -> int:
+        path = self._path(number)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._sizes.setdefault(number, 0)
+        sync_directory(self.directory)
+        return descriptor
+
+    def _cut_torn_tail(self, number: int) -> None:
+        path = self._path(number)
+        data = path.read_bytes()
+        offset = 0
+        while offset < len(data):
+            payload = _record_at(data, offset)
+            if payload is None:
+                break
+            offset += _HEAD.size + len(payload)
+        if offset == len(data):
+            return
+        if _sound_record_after(data, offset):
+            raise Corrupt(f"{path}: bad record at byte {offset}, with sound ones after it")
+        with path.open("r+b") as file:
+            file.truncate(offset)
+            os.fsync(file.fileno())
+        self._sizes[number] = offset
+
+
+def _record_at(data: bytes, offset: int) -> bytes | None:
+    """The payload of the record at `offset`, or None when it is not whole and sound."""
+    if len(data) - offset < _HEAD.size:
+        return None
+    length, crc = _HEAD.unpack_from(data, offset)
+    start = offset + _HEAD.size
+    payload = data[start : start + length]
+    if not 0 < length <= RECORD_MAX_BYTES or len(payload) != length:
+        return None
+    return payload if zlib.crc32(payload, zlib.crc32(length.to_bytes(4, "big"))) == crc else None
+
+
+def _sound_record_after(data: bytes, offset: int) -> bool:
+    """Whether the record at `offset` has a plausible length and a sound record follows it: damage, not a torn tail."""
+    if len(data) - offset < _HEAD.size:
+        return False
+    length, _ = _HEAD.unpack_from(data, offset)
+    return _record_at(data, offset + _HEAD.size + length) is not None
+
+
+def _write_all(descriptor: int, parts: list[bytes]) -> None:
+    views = [memoryview(part) for part in parts]
+    while views:
+        written = os.writev(descriptor, views)
+        while views and written >= len(views[0]):
+            written -= len(views.pop(0))
+        if views:
+            views[0] = views[0][written:]

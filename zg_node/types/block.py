@@ -1,0 +1,211 @@
+"""Blocks, as consensus and the database see them.
+
+An EVM header's `extraData` is the keccak of the *consensus header*, which carries what the EVM header has no field for;
+it travels and is stored beside the block. Votes and certificates are never inside a hash.
+
+    ConsensusHeader ──keccak──▶ EVM header.extraData ──keccak──▶ block hash ◀── votes
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import rlp
+
+from zg_node.errors import InvalidMessage
+from zg_node.types.hashing import keccak
+
+BODY_MAX_BYTES = 8 * 1024 * 1024
+"""Largest body (RLP of the transactions) that a proposer builds or a validator accepts."""
+
+CONSENSUS_HEADER_MAX_BYTES = 512
+HEADER_MAX_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusHeader:
+    """What a block says beside its EVM header. RLP list of the fields in this order."""
+
+    network: bytes
+    """32 bytes: keccak of the network's genesis parameters."""
+    epoch: int
+    view: int
+    """The Simplex view in which the block was proposed; 0 for genesis."""
+    timestamp_ms: int
+    """The proposer's clock; the EVM timestamp is this in whole seconds."""
+    set_hash: bytes
+    """32 bytes: the validator set that votes on this block."""
+    next_set_hash: bytes
+    """32 bytes: the set after the epoch boundary; equal to `set_hash` while nothing changes."""
+    fee_excess: int
+    """Gas above the fee target before this block's own gas; the base fee follows from it."""
+    gas_level: int
+    """Level of the gas-rate bucket before this block's own gas; what is left of the gas limit above it may be used."""
+
+    def encode(self) -> bytes:
+        """The canonical RLP, at most CONSENSUS_HEADER_MAX_BYTES."""
+        return bytes(
+            rlp.encode(
+                [
+                    self.network,
+                    self.epoch,
+                    self.view,
+                    self.timestamp_ms,
+                    self.set_hash,
+                    self.next_set_hash,
+                    self.fee_excess,
+                    self.gas_level,
+                ]
+            )
+        )
+
+    def hash(self) -> bytes:
+        """32 bytes: the EVM header's extraData."""
+        return keccak(self.encode())
+
+    @classmethod
+    def decode(cls, data: bytes) -> ConsensusHeader:
+        """Parse; raises InvalidMessage unless `encode` would give `data` back."""
+        if len(data) > CONSENSUS_HEADER_MAX_BYTES:
+            raise InvalidMessage(f"consensus header of {len(data)} bytes")
+        try:
+            items = rlp.decode(data)
+        except rlp.exceptions.RLPException as error:
+            raise InvalidMessage(f"consensus header: {error}") from error
+        if not isinstance(items, list) or len(items) != 8 or not all(isinstance(i, bytes) for i in items):
+            raise InvalidMessage("consensus header: not a list of eight strings")
+        numbers = [int.from_bytes(items[i], "big") for i in (1, 2, 3, 6, 7)]
+        if any(len(items[i]) != 32 for i in (0, 4, 5)) or max(numbers) >= 1 << 63:
+            raise InvalidMessage("consensus header: a field is out of range")
+        header = cls(items[0], numbers[0], numbers[1], numbers[2], items[4], items[5], numbers[3], numbers[4])
+        if header.encode() != data:
+            raise InvalidMessage("consensus header: not canonical")
+        return header
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What a proposer decides about a block before execution fills in the rest."""
+
+    number: int
+    timestamp: int
+    coinbase: bytes
+    gas_limit: int
+    base_fee: int
+    prev_randao: bytes
+    extra_data: bytes
+    parent_beacon_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The EVM header's fields that the node itself reads; `raw` is the whole RLP."""
+
+    raw: bytes
+    hash: bytes
+    parent_hash: bytes
+    coinbase: bytes
+    state_root: bytes
+    bloom: bytes
+    number: int
+    gas_limit: int
+    gas_used: int
+    timestamp: int
+    extra_data: bytes
+    prev_randao: bytes
+    base_fee: int
+    parent_beacon_root: bytes
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Header:
+        """Parse an Osaka header (21 fields); raises InvalidMessage."""
+        if len(raw) > HEADER_MAX_BYTES:
+            raise InvalidMessage(f"header of {len(raw)} bytes")
+        try:
+            f = rlp.decode(raw)
+        except rlp.exceptions.RLPException as error:
+            raise InvalidMessage(f"header: {error}") from error
+        if not isinstance(f, list) or len(f) != 21 or not all(isinstance(i, bytes) for i in f):
+            raise InvalidMessage("header: not a list of 21 strings")
+        if len(f[2]) != 20 or len(f[6]) != 256 or any(len(f[i]) != 32 for i in (0, 1, 3, 4, 5, 13, 16, 19, 20)):
+            raise InvalidMessage("header: a field has the wrong length")
+        number, gas_limit, gas_used, timestamp, base_fee = (int.from_bytes(f[i], "big") for i in (8, 9, 10, 11, 15))
+        if max(number, gas_limit, gas_used, timestamp, base_fee) >= 1 << 63:
+            raise InvalidMessage("header: a number is out of range")
+        return cls(
+            raw=raw,
+            hash=keccak(raw),
+            parent_hash=f[0],
+            coinbase=f[2],
+            state_root=f[3],
+            bloom=f[6],
+            number=number,
+            gas_limit=gas_limit,
+            gas_used=gas_used,
+            timestamp=timestamp,
+            extra_data=f[12],
+            prev_randao=f[13],
+            base_fee=base_fee,
+            parent_beacon_root=f[19],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A proposal's content: the EVM header, the consensus header and the transactions. `hash` is the EVM block hash."""
+
+    header: Header
+    consensus: ConsensusHeader
+    body: bytes
+    """RLP list of EIP-2718 byte strings."""
+
+    @property
+    def hash(self) -> bytes:
+        return self.header.hash
+
+    @property
+    def number(self) -> int:
+        return self.header.number
+
+    def encode(self) -> bytes:
+        """RLP [header, consensus header, body], each as a string."""
+        return bytes(rlp.encode([self.header.raw, self.consensus.encode(), self.body]))
+
+    @classmethod
+    def decode(cls, data: bytes) -> Block:
+        """Parse and check sizes and the link between the two headers; raises InvalidMessage."""
+        if len(data) > BODY_MAX_BYTES + HEADER_MAX_BYTES + CONSENSUS_HEADER_MAX_BYTES + 32:
+            raise InvalidMessage(f"block of {len(data)} bytes")
+        try:
+            items = rlp.decode(data)
+        except rlp.exceptions.RLPException as error:
+            raise InvalidMessage(f"block: {error}") from error
+        if not isinstance(items, list) or len(items) != 3 or not all(isinstance(i, bytes) for i in items):
+            raise InvalidMessage("block: not a list of three strings")
+        block = cls(Header.decode(items[0]), ConsensusHeader.decode(items[1]), items[2])
+        if block.header.extra_data != block.consensus.hash():
+            raise InvalidMessage("block: extraData is not the consensus header's hash")
+        return block
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A finalised block as the database keeps it: enough to serve every RPC without executing."""
+
+    header: Header
+    consensus: ConsensusHeader
+    body: bytes
+    senders: bytes
+    """20 bytes a transaction."""
+    receipts: bytes
+    """RLP list of [status, cumulative gas, [log …]]."""
+    certificate: bytes
+    """Encoded finality certificate of this block or of the descendant that finalised it; empty for genesis."""
+
+    @property
+    def hash(self) -> bytes:
+        return self.header.hash
+
+    @property
+    def number(self) -> int:
+        return self.header.number
