@@ -1,0 +1,263 @@
+"""One shard's chain: the shell that joins engine, state, log, block store and mempool.
+
+    propose ─▶ validation.plan ─▶ engine.build ─┐
+    execute ─▶ validation.check ─▶ engine.execute ─▶ overlay in State, `_pending`
+    commit  ─▶ log.append (fdatasync: the commit point) ─▶ State.finalise ─▶ blocks.add ─▶ pool.commit ─▶ new head
+    checkpoint ─▶ State.flush, blocks.checkpoint ─▶ log.truncate
+
+`propose`, `execute`, `commit` and `truncate` are called from one thread at a time; `checkpoint` from another; reads from any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from zg_node import _core
+from zg_node.db.blocks import BlockStore
+from zg_node.db.log import BlockLog, BlockRecord
+from zg_node.db.segments import make_directory
+from zg_node.errors import Corrupt, InvalidBlock, InvalidConfig
+from zg_node.execution.engine import Engine
+from zg_node.execution.fees import next_state
+from zg_node.execution.genesis import Genesis
+from zg_node.execution.validation import Rules, check, plan
+from zg_node.types.block import BODY_MAX_BYTES, Block, ConsensusHeader, Header, StoredBlock
+
+LOG_UNFLUSHED_MAX_BLOCKS = 4096
+"""A checkpoint is due after this many blocks, however small they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainOptions:
+    """What a shard needs from the configuration."""
+
+    cache_bytes: int
+    history_blocks: int | None
+    """None keeps everything."""
+    flush_bytes: int
+
+
+class Chain:
+    """A shard's finalised chain and its unfinalised blocks. Satisfies what `rpc` asks of a chain."""
+
+    def __init__(
+        self,
+        shard: int,
+        genesis: Genesis,
+        set_hash: bytes,
+        directory: Path,
+        engine: Engine,
+        calls: _core.Engine,
+        pool: _core.Pool,
+        options: ChainOptions,
+        now_ms: Callable[[], int],
+        progress: Callable[[int], None] = lambda blocks: None,
+    ) -> None:
+        """Open or create `directory` and replay the log. Raises Corrupt, Unavailable, InvalidConfig.
+
+        `calls` answers eth_call and its kind; `progress` is told how many blocks were replayed."""
+        make_directory(directory)
+        self.shard = shard
+        self.chain_id = genesis.chain_id(shard)
+        self.pool = pool
+        self.engine = calls
+        self.development_keys: Mapping[bytes, bytes] = genesis.development_keys
+        self.now_ms = now_ms
+        self.poke: Callable[[], None] = lambda: None
+        self._engine = engine
+        self._options = options
+        self._rules = Rules(genesis.network, 0, set_hash, genesis.fees)
+        self._listeners: list[Callable[[StoredBlock], None]] = []
+        self._pending: dict[bytes, tuple[Block, _core.Executed]] = {}
+        self.state = _core.State(str(directory / "state"), options.cache_bytes, options.history_blocks)
+        self.blocks = BlockStore(directory / "blocks")
+        self._log = BlockLog(directory / "log")
+        self.head = self._open_genesis(genesis, shard, set_hash)
+        self._replay(directory, progress)
+
+    # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open_genesis(self, genesis: Genesis, shard: int, set_hash: bytes) -> StoredBlock:
+        consensus, attributes = genesis.block_zero(shard, set_hash)
+        executed = self._engine.genesis(self.state, attributes, genesis.diff)
+        block = StoredBlock(
+            Header.decode(executed.header), consensus, executed.body, executed.senders, executed.receipts, b""
+        )
+        known = self.blocks.by_number(0)
+        if known is None:
+            self.blocks.add(block, b"")
+            self.blocks.checkpoint()
+        elif known.hash != block.hash:
+            raise InvalidConfig(
+                f"this data directory belongs to another network (block 0 is 0x{known.hash.hex()}, the genesis file "
+                f"gives 0x{block.hash.hex()}): use its own genesis file, or another directory"
+            )
+        return block
+
+    def _replay(self, directory: Path, progress: Callable[[int], None]) -> None:
+        """Bring state and block store up to the log, which is the truth."""
+        state_number, _, _ = self.state.head()
+        durable = self.blocks.durable
+        last: StoredBlock | None = None
+        replayed = 0
+        for record in self._log.replay():
+            block = record.block
+            if last is not None and block.header.parent_hash != last.hash:
+                raise Corrupt(f"{directory / 'log'}: block {block.number} does not follow block {last.number}")
+            if block.number > state_number + 1:
+                raise Corrupt(
+                    f"{directory}: the log goes on at block {block.number}, the state ends at {state_number}"
+                )
+            if block.number > max(durable, -1) + 1 and block.number > self.blocks.durable + self.blocks.waiting() + 1:
+                raise Corrupt(f"{directory}: the log goes on at block {block.number}, the blocks end at {durable}")
+            executed = None
+            if block.number > state_number:
+                executed = self._replay_block(record)
+                state_number = block.number
+            if block.number > durable:
+                self.blocks.add(block, executed.tx_hashes if executed else _core.body_hashes(block.body))
+            last = block
+            replayed += 1
+            if replayed % 256 == 0:
+                progress(replayed)
+            if self.state.pending_bytes() > self._options.flush_bytes:
+                self.state.flush()
+                self.blocks.checkpoint()
+        number, block_hash, _ = self.state.head()
+        head = self.blocks.by_number(number)
+        if head is None or head.hash != block_hash:
+            raise Corrupt(f"{directory}: the state is at block {number}, which the block store does not hold")
+        self.head = head
+
+    def _replay_block(self, record: BlockRecord) -> _core.Executed:
+        block = record.block
+        executed = self._engine.replay(
+            self.state,
+            block.header.parent_hash,
+            block.header.raw,
+            block.body,
+            block.receipts,
+            block.senders,
+            record.diff,
+        )
+        self.state.finalise(block.hash)
+        return executed
+
+    # ── blocks in the making ────────────────────────────────────────────────────────────────────────────────────────
+
+    def propose(self, view: int, parent_hash: bytes, coinbase: bytes, allow_empty: bool) -> Block | None:
+        """Build a block on `parent_hash`; None when nothing fits and `allow_empty` is off."""
+        parent, parent_consensus = self._parent(parent_hash)
+        planned = plan(self._rules, parent, parent_consensus, view, coinbase, self.now_ms())
+        executed = self._engine.build(
+            self.state, parent_hash, planned.attributes, self.pool, planned.gas_budget, BODY_MAX_BYTES
+        )
+        if executed.tx_count == 0 and not allow_empty:
+            return None
+        block = Block(Header.decode(executed.header), planned.consensus, executed.body)
+        self._pending[block.hash] = (block, executed)
+        return block
+
+    def execute(self, block: Block) -> None:
+        """Check and execute a proposal on its parent. Raises InvalidBlock."""
+        if block.hash in self._pending:
+            return
+        parent, parent_consensus = self._parent(block.header.parent_hash)
+        check(self._rules, parent, parent_consensus, block, self.now_ms())
+        executed = self._engine.execute(self.state, parent.hash, block.header.raw, block.body, self.pool)
+        self._pending[block.hash] = (block, executed)
+
+    def commit(self, block_hash: bytes, certificate: bytes) -> StoredBlock:
+        """Make an executed child of the head final: durable when this returns. Raises OSError: the node must stop."""
+        block, executed = self._pending.pop(block_hash)
+        stored = StoredBlock(
+            block.header, block.consensus, block.body, executed.senders, executed.receipts, certificate
+        )
+        self._log.append(BlockRecord(stored, executed.diff))
+        self.state.finalise(block_hash)
+        self.blocks.add(stored, executed.tx_hashes)
+        self._pending = {h: p for h, p in self._pending.items() if p[0].number > stored.number}
+        self.head = stored
+        self.pool.commit(self.state, block_hash, executed, self.next_base_fee(), self.now_ms())
+        return stored
+
+    def waiting(self) -> bool:
+        """Whether the mempool holds anything executable."""
+        return self.pool.len()[0] > 0
+
+    def announce(self, block: StoredBlock) -> None:
+        """Tell the subscribers of `on_head`; on the event loop."""
+        for callback in tuple(self._listeners):
+            callback(block)
+
+    def _parent(self, block_hash: bytes) -> tuple[Header, ConsensusHeader]:
+        head = self.head
+        if block_hash == head.hash:
+            return head.header, head.consensus
+        if block_hash not in self._pending:
+            raise InvalidBlock(f"unknown parent 0x{block_hash.hex()}")
+        block, _ = self._pending[block_hash]
+        return block.header, block.consensus
+
+    # ── behind the log ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def checkpoint_due(self) -> bool:
+        """Whether enough waits in memory for a checkpoint before its time."""
+        return (
+            self.state.pending_bytes() > self._options.flush_bytes
+            or self.blocks.waiting() > LOG_UNFLUSHED_MAX_BLOCKS
+        )
+
+    def checkpoint(self) -> int:
+        """Bring LevelDB up to the log; returns the last block that the log may forget. Raises OSError, Corrupt."""
+        flushed, _ = self.state.flush()
+        return min(flushed, self.blocks.checkpoint())
+
+    def truncate(self, durable: int) -> None:
+        """Let the log forget blocks up to `durable`."""
+        self._log.truncate(durable)
+
+    def close(self) -> None:
+        """Checkpoint and close; nothing may be called afterwards."""
+        self.truncate(self.checkpoint())
+        self._log.close()
+        self.blocks.close()
+        self.state.close()
+
+    # ── what RPC reads ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def by_number(self, number: int) -> StoredBlock | None:
+        """The finalised block, or None."""
+        return self.blocks.by_number(number) if number <= self.head.number else None
+
+    def by_hash(self, block_hash: bytes) -> StoredBlock | None:
+        """The finalised block, or None."""
+        number = self.blocks.number_of(block_hash)
+        return None if number is None else self.by_number(number)
+
+    def transaction(self, tx_hash: bytes) -> tuple[int, int] | None:
+        """(block number, index) of a finalised transaction."""
+        location = self.blocks.transaction(tx_hash)
+        return location if location is not None and location[0] <= self.head.number else None
+
+    def blooms(self, first: int, last: int) -> bytes:
+        """256 bytes a block, inclusive."""
+        return self.blocks.blooms(first, last)
+
+    def next_base_fee(self) -> int:
+        """Wei a gas in a block made now."""
+        head = self.head
+        return next_state(self._rules.fees, head.header, head.consensus, self.now_ms()).base_fee
+
+    def pending_header(self) -> bytes:
+        """RLP of the header that a block made now would have, its roots empty."""
+        head = self.head
+        planned = plan(self._rules, head.header, head.consensus, 0, head.header.coinbase, self.now_ms())
+        return _core.draft_header(head.hash, planned.attributes)
+
+    def on_head(self, callback: Callable[[StoredBlock], None]) -> Callable[[], None]:
+        """Call back on the event loop for every finalised block, in order; returns what unsubscribes."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)

@@ -1,0 +1,96 @@
+"""What a header must say before its block is executed: pure functions of the parent, the rules and the clock.
+
+    parent, clock ─▶ plan ─▶ ConsensusHeader + Attributes + gas budget      (the proposer)
+    parent, block ─▶ check ─▶ InvalidBlock, or nothing                      (everyone else)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zg_node.errors import InvalidBlock
+from zg_node.execution.fees import FeeRules, next_state
+from zg_node.types.block import BODY_MAX_BYTES, Attributes, Block, ConsensusHeader, Header
+from zg_node.types.hashing import keccak
+
+CLOCK_DRIFT_MAX_MS = 500
+"""How far a proposer's clock may run ahead of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A block's headers before execution, and what the block may use."""
+
+    consensus: ConsensusHeader
+    attributes: Attributes
+    gas_budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is constant along a chain within an epoch."""
+
+    network: bytes
+    epoch: int
+    set_hash: bytes
+    fees: FeeRules
+
+
+def plan(
+    rules: Rules, parent: Header, parent_consensus: ConsensusHeader, view: int, coinbase: bytes, now_ms: int
+) -> Plan:
+    """The headers of a child of `parent` proposed in `view` at `now_ms`."""
+    timestamp_ms = max(now_ms, parent_consensus.timestamp_ms + 1)
+    fee = next_state(rules.fees, parent, parent_consensus, timestamp_ms)
+    consensus = ConsensusHeader(
+        network=rules.network,
+        epoch=rules.epoch,
+        view=view,
+        timestamp_ms=timestamp_ms,
+        set_hash=rules.set_hash,
+        next_set_hash=rules.set_hash,
+        fee_excess=fee.excess,
+        gas_level=fee.level,
+    )
+    attributes = Attributes(
+        number=parent.number + 1,
+        timestamp=timestamp_ms // 1000,
+        coinbase=coinbase,
+        gas_limit=rules.fees.gas_limit,
+        base_fee=fee.base_fee,
+        prev_randao=keccak(parent.prev_randao + parent.hash),
+        extra_data=consensus.hash(),
+        parent_beacon_root=parent.extra_data,
+    )
+    return Plan(consensus, attributes, fee.gas_budget)
+
+
+def check(rules: Rules, parent: Header, parent_consensus: ConsensusHeader, block: Block, now_ms: int) -> None:
+    """Raise InvalidBlock unless `block`'s headers follow from its parent; roots and gas used are the engine's to check."""
+    header, consensus = block.header, block.consensus
+    if consensus.timestamp_ms <= parent_consensus.timestamp_ms:
+        raise InvalidBlock("the timestamp does not grow")
+    if consensus.timestamp_ms > now_ms + CLOCK_DRIFT_MAX_MS:
+        raise InvalidBlock(f"the timestamp is {consensus.timestamp_ms - now_ms} ms ahead of our clock")
+    if len(block.body) > BODY_MAX_BYTES:
+        raise InvalidBlock(f"a body of {len(block.body)} bytes")
+    due = plan(rules, parent, parent_consensus, consensus.view, header.coinbase, consensus.timestamp_ms)
+    if consensus != due.consensus:
+        raise InvalidBlock("the consensus header does not follow from the parent")
+    if _decided(header) != due.attributes or header.parent_hash != parent.hash:
+        raise InvalidBlock("the header does not follow from the parent")
+    if header.gas_used > due.gas_budget:
+        raise InvalidBlock(f"{header.gas_used} gas used, {due.gas_budget} allowed by the gas rate")
+
+
+def _decided(header: Header) -> Attributes:
+    return Attributes(
+        number=header.number,
+        timestamp=header.timestamp,
+        coinbase=header.coinbase,
+        gas_limit=header.gas_limit,
+        base_fee=header.base_fee,
+        prev_randao=header.prev_randao,
+        extra_data=header.extra_data,
+        parent_beacon_root=header.parent_beacon_root,
+    )
