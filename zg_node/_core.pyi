@@ -100,6 +100,8 @@ class Pool:
     def dump_journal(self) -> bytes:
         """All transactions in the same form."""
     def stats(self) -> dict[str, int]: ...
+    def stages(self) -> dict[str, float]:
+        """CPU seconds by stage since the start."""
 
 @final
 class Executed:
@@ -123,6 +125,8 @@ class Engine:
     """revm behind the execution Protocol."""
 
     def __init__(self, chain_id: int, fork: str = "osaka") -> None: ...
+    def stages(self) -> dict[str, float]:
+        """CPU seconds by stage since the start."""
     def genesis(self, state: State, attributes: Attributes, diff: bytes) -> Executed:
         """Block 0 over the allocation `diff`; writes its state durably when `state` is empty, else checks it."""
     def build(
@@ -163,6 +167,8 @@ def body_hashes(body: bytes) -> bytes:
     """32 bytes a transaction."""
 def draft_header(parent_hash: bytes, attributes: Attributes) -> bytes:
     """RLP of a header with empty roots: the environment of a block that does not exist yet."""
+def check_block(header: bytes, body: bytes, senders: bytes, receipts: bytes) -> None:
+    """Recompute a stored block's roots, bloom, gas and senders. Raises Corrupt."""
 def keccak256(data: bytes) -> bytes: ...
 def sign_transaction_json(tx_json: bytes, key: bytes) -> bytes:
     """A complete transaction object (type, chainId, nonce, gas, fees, to, value, data, accessList, authorizationList) → signed EIP-2718 bytes."""

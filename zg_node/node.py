@@ -34,6 +34,7 @@ from zg_node.execution import genesis as genesis_file
 from zg_node.execution.engine import Engine
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.journal import Journal
+from zg_node.execution.metrics import ExecutionCollector
 from zg_node.execution.service import Chain, ChainOptions
 from zg_node.rpc import api
 from zg_node.rpc.limits import Limits, Listener
@@ -97,6 +98,7 @@ class Node:
         self.home = home
         self.genesis = load_genesis(settings, home)
         self.registry = metrics.new_registry()
+        ExecutionCollector(self.registry, lambda: [parts.chain for parts in self._parts])
         self._vote_key = vote_key or self.genesis.development_vote_key
         self._on_block = on_block
         self._clock = SystemClock()
@@ -153,7 +155,7 @@ class Node:
 
     def _validators(self) -> tuple[ValidatorSet, Signer]:
         """The first validator set, and this node's place in it."""
-        members = ValidatorSet(tuple(Validator(address, stake) for address, stake in self.genesis.validators))
+        members = first_set(self.genesis)
         if len(members.validators) > 1:
             raise InvalidConfig("this version runs networks of one validator: the genesis file names more")
         if self._vote_key is None:
@@ -167,30 +169,13 @@ class Node:
         return members, Signer(key, index)
 
     def _open_shard(self, shard: int, members: ValidatorSet, signer: Signer) -> ShardParts:
-        settings, genesis, directory = self.settings, self.genesis, self.home / f"shard-{shard}"
-        chain_id = genesis.chain_id(shard)
-        native = _core.Engine(chain_id)
-        chain = Chain(
-            shard,
-            genesis,
-            members.hash(),
-            directory,
-            engine_for(settings, native),
-            native,
-            make_pool(settings, chain_id),
-            ChainOptions(
-                cache_bytes=settings.state.cache_mb * MIB,
-                history_blocks=None if settings.state.archive else settings.state.history_blocks,
-                flush_bytes=settings.state.flush_mb * MIB,
-            ),
-            self._clock.unix_ms,
-            lambda blocks: log.info("shard=%d replayed=%d", shard, blocks),
-        )
+        genesis, directory = self.genesis, self.home / f"shard-{shard}"
+        chain = open_chain(self.settings, genesis, self.home, shard, self._clock.unix_ms)
         votes = VoteLog(directory / "votes")
         head = chain.head
         restored = votes.restored(head.consensus.view, head.hash)
-        instance = Simplex(members, Domain(genesis.network, chain_id, 0), signer, Timeouts(), restored)
-        pace = settings.consensus
+        instance = Simplex(members, Domain(genesis.network, chain.chain_id, 0), signer, Timeouts(), restored)
+        pace = self.settings.consensus
         worker = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{shard}")
         consensus = ShardConsensus(
             instance,
@@ -201,7 +186,7 @@ class Node:
             worker,
         )
         chain.on_head(lambda block: self._tell(shard, block))
-        journal = Journal(directory / "mempool.journal") if settings.mempool.journal else None
+        journal = Journal(directory / "mempool.journal") if self.settings.mempool.journal else None
         if journal is not None:
             gas_limit = head.header.gas_limit
             journal.restore(chain.pool, chain.state, head.hash, chain.next_base_fee(), gas_limit, chain.now_ms())
@@ -304,6 +289,34 @@ def load_genesis(settings: Settings, home: Path) -> Genesis:
     if name in genesis_file.PACKAGED:
         return genesis_file.parse(genesis_file.packaged(name), name)
     return genesis_file.load(home / name)
+
+
+def first_set(genesis: Genesis) -> ValidatorSet:
+    """The validator set of epoch 0."""
+    return ValidatorSet(tuple(Validator(address, stake) for address, stake in genesis.validators))
+
+
+def open_chain(settings: Settings, genesis: Genesis, home: Path, shard: int, now_ms: Callable[[], int]) -> Chain:
+    """Open a shard's chain in `home`, replaying its log. Raises Corrupt, Unavailable, InvalidConfig."""
+    chain_id = genesis.chain_id(shard)
+    native = _core.Engine(chain_id)
+    options = ChainOptions(
+        cache_bytes=settings.state.cache_mb * MIB,
+        history_blocks=None if settings.state.archive else settings.state.history_blocks,
+        flush_bytes=settings.state.flush_mb * MIB,
+    )
+    return Chain(
+        shard,
+        genesis,
+        first_set(genesis).hash(),
+        home / f"shard-{shard}",
+        engine_for(settings, native),
+        native,
+        make_pool(settings, chain_id),
+        options,
+        now_ms,
+        lambda blocks: log.info("shard=%d replayed=%d", shard, blocks),
+    )
 
 
 def make_pool(settings: Settings, chain_id: int) -> _core.Pool:

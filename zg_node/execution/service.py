@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import thread_time
 
 from zg_node import _core
 from zg_node.db.blocks import BlockStore
@@ -66,6 +67,7 @@ class Chain:
         self.development_keys: Mapping[bytes, bytes] = genesis.development_keys
         self.now_ms = now_ms
         self.poke: Callable[[], None] = lambda: None
+        self.transactions = 0
         self._engine = engine
         self._options = options
         self._rules = Rules(genesis.network, 0, set_hash, genesis.fees)
@@ -74,6 +76,9 @@ class Chain:
         self.state = _core.State(str(directory / "state"), options.cache_bytes, options.history_blocks)
         self.blocks = BlockStore(directory / "blocks")
         self._log = BlockLog(directory / "log")
+        self._log_seconds = 0.0
+        self._store_seconds = 0.0
+        self._checkpoint_seconds = 0.0
         self.head = self._open_genesis(genesis, shard, set_hash)
         self._replay(directory, progress)
 
@@ -175,13 +180,26 @@ class Chain:
         stored = StoredBlock(
             block.header, block.consensus, block.body, executed.senders, executed.receipts, certificate
         )
+        started = thread_time()
         self._log.append(BlockRecord(stored, executed.diff))
+        logged = thread_time()
         self.state.finalise(block_hash)
         self.blocks.add(stored, executed.tx_hashes)
+        self._log_seconds += logged - started
+        self._store_seconds += thread_time() - logged
+        self.transactions += executed.tx_count
         self._pending = {h: p for h, p in self._pending.items() if p[0].number > stored.number}
         self.head = stored
         self.pool.commit(self.state, block_hash, executed, self.next_base_fee(), self.now_ms())
         return stored
+
+    def unfinalised(self, block_hash: bytes) -> tuple[bytes, ...]:
+        """Hashes of the executed blocks from the head (exclusive) to `block_hash`, oldest first."""
+        chain = []
+        while block_hash in self._pending:
+            chain.append(block_hash)
+            block_hash = self._pending[block_hash][0].header.parent_hash
+        return tuple(reversed(chain))
 
     def waiting(self) -> bool:
         """Whether the mempool holds anything executable."""
@@ -201,6 +219,16 @@ class Chain:
         block, _ = self._pending[block_hash]
         return block.header, block.consensus
 
+    def stages(self) -> dict[str, float]:
+        """CPU seconds by stage since the start."""
+        return {
+            **self.pool.stages(),
+            **self.engine.stages(),
+            "log": self._log_seconds,
+            "finalise and store": self._store_seconds,
+            "checkpoint": self._checkpoint_seconds,
+        }
+
     # ── behind the log ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def checkpoint_due(self) -> bool:
@@ -212,8 +240,11 @@ class Chain:
 
     def checkpoint(self) -> int:
         """Bring LevelDB up to the log; returns the last block that the log may forget. Raises OSError, Corrupt."""
+        started = thread_time()
         flushed, _ = self.state.flush()
-        return min(flushed, self.blocks.checkpoint())
+        durable = min(flushed, self.blocks.checkpoint())
+        self._checkpoint_seconds += thread_time() - started
+        return durable
 
     def truncate(self, durable: int) -> None:
         """Let the log forget blocks up to `durable`."""

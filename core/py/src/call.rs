@@ -1,9 +1,9 @@
 //! Messages that change nothing: eth_call, eth_estimateGas, eth_createAccessList.
 
+use crate::convert::AtArgument;
 use crate::engine::Engine;
 use crate::error;
 use crate::state::State;
-use crate::convert::AtArgument;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use std::time::Duration;

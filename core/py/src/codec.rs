@@ -29,6 +29,37 @@ pub(crate) fn body_hashes<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Bound<'
     Ok(PyBytes::new(py, &hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>()))
 }
 
+/// Recompute what `header` says about the other parts; the sentence says what does not fit.
+fn check(header: &[u8], body: &[u8], senders: &[u8], receipts: &[u8]) -> Result<(), String> {
+    let text = |error: CodecError| error.to_string();
+    let header = zg_chain::header::decode(header).map_err(text)?;
+    let raws = zg_chain::body::decode(body).map_err(text)?;
+    let receipts = zg_chain::receipt::decode(receipts).map_err(text)?;
+    let recovered = zg_chain::transaction::recover_batch(raws.clone());
+    let recovered: Vec<_> = recovered.into_iter().collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    let gas_used = receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used);
+    let fault = if receipts.len() != raws.len() {
+        "as many receipts as transactions"
+    } else if recovered.iter().flat_map(|tx| tx.sender.0.0).ne(senders.iter().copied()) {
+        "the senders"
+    } else {
+        let roots = zg_chain::block_roots(&raws, &receipts);
+        match () {
+            () if roots.transactions != header.transactions_root => "the transactions root",
+            () if roots.receipts != header.receipts_root => "the receipts root",
+            () if roots.bloom != header.logs_bloom => "the logs bloom",
+            () if gas_used != header.gas_used => "the gas used",
+            () => return Ok(()),
+        }
+    };
+    Err(format!("block {}: {fault} does not follow from what is stored", header.number))
+}
+
+#[pyfunction]
+pub(crate) fn check_block(py: Python<'_>, header: &[u8], body: &[u8], senders: &[u8], receipts: &[u8]) -> PyResult<()> {
+    py.detach(|| check(header, body, senders, receipts)).map_err(error::Corrupt::new_err)
+}
+
 #[pyfunction]
 pub(crate) fn draft_header<'py>(
     py: Python<'py>,
@@ -113,7 +144,8 @@ pub(crate) fn fee_history(
     }
     py.detach(|| {
         let rows = headers.iter().zip(&blocks);
-        rows.map(|(header, (body, receipts))| zg_chain::fees::rewards(header, body, receipts, &percentiles)).collect::<Result<Vec<_>, _>>()
+        rows.map(|(header, (body, receipts))| zg_chain::fees::rewards(header, body, receipts, &percentiles))
+            .collect::<Result<Vec<_>, _>>()
     })
     .map_err(error::stored)
 }

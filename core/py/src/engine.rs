@@ -9,11 +9,13 @@ use crate::convert;
 use crate::error;
 use crate::executed::{Attributes, Executed, Parts, Results};
 use crate::pool::Pool;
+use crate::stages::{self, Stage};
 use crate::state::State;
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,6 +36,16 @@ pub(crate) struct Engine {
     pub(crate) chain_id: u64,
     pub(crate) fork: Fork,
     pub(crate) evm: zg_evm::Engine,
+    stages: Stages,
+}
+
+#[derive(Default)]
+struct Stages {
+    select: Stage,
+    execute: Stage,
+    state_root: Stage,
+    block_roots: Stage,
+    encode: Stage,
 }
 
 /// A snapshot of the pool's best transactions; a sender whose transaction failed is not asked again.
@@ -68,26 +80,6 @@ impl TransactionSource for Candidates {
 
 fn touched(diff: &StateDiff) -> Vec<Address> {
     diff.accounts.iter().filter(|account| account.before != account.after).map(|account| account.address).collect()
-}
-
-/// Compute every root, complete `header`, and leave the overlay in `state`.
-fn seal(
-    state: &zg_state::State,
-    parent: B256,
-    header: Header,
-    outcome: Outcome,
-    check_before: bool,
-) -> Result<Results, zg_state::StateError> {
-    let Outcome { transactions, receipts, blob_gas_used, diff, .. } = outcome;
-    let raws: Vec<&[u8]> = transactions.iter().map(|tx| tx.raw.as_ref()).collect();
-    let (touched, encoded) = (touched(&diff), diff.encode());
-    let (prepared, roots) =
-        rayon::join(|| state.prepare(parent, diff, check_before), || block_roots(&raws, &receipts));
-    let prepared = prepared?;
-    let mut results = Results { header, transactions, receipts, diff: encoded, touched };
-    results.complete(&roots, prepared.root(), blob_gas_used);
-    state.insert(zg_chain::header::hash(&results.header), prepared)?;
-    Ok(results)
 }
 
 /// The first field in which a proposed header differs from what execution gives.
@@ -174,6 +166,29 @@ fn recover(raws: Vec<Bytes>, pool: &Pool) -> Result<Vec<Arc<Transaction>>, Failu
 }
 
 impl Engine {
+    /// Compute every root, complete `header`, and leave the overlay in `state`.
+    fn complete(
+        &self,
+        state: &zg_state::State,
+        parent: B256,
+        header: Header,
+        outcome: Outcome,
+        check_before: bool,
+    ) -> Result<Results, zg_state::StateError> {
+        let Outcome { transactions, receipts, blob_gas_used, diff, .. } = outcome;
+        let raws: Vec<&[u8]> = transactions.iter().map(|tx| tx.raw.as_ref()).collect();
+        let (touched, encoded) = self.stages.encode.measure(|| (touched(&diff), diff.encode()));
+        let (prepared, roots) = rayon::join(
+            || self.stages.state_root.measure(|| state.prepare(parent, diff, check_before)),
+            || self.stages.block_roots.measure(|| block_roots(&raws, &receipts)),
+        );
+        let prepared = prepared?;
+        let mut results = Results { header, transactions, receipts, diff: encoded, touched };
+        results.complete(&roots, prepared.root(), blob_gas_used);
+        state.insert(zg_chain::header::hash(&results.header), prepared)?;
+        Ok(results)
+    }
+
     pub(crate) fn env(&self, header: &Header) -> BlockEnv {
         BlockEnv::of_header(self.chain_id, self.fork, header)
     }
@@ -185,7 +200,19 @@ impl Engine {
     #[pyo3(signature = (chain_id, fork = "osaka"))]
     fn new(chain_id: u64, fork: &str) -> PyResult<Self> {
         let fork = Fork::by_name(fork).ok_or_else(|| PyValueError::new_err(format!("unknown fork {fork:?}")))?;
-        Ok(Self { chain_id, fork, evm: zg_evm::Engine::new() })
+        Ok(Self { chain_id, fork, evm: zg_evm::Engine::new(), stages: Stages::default() })
+    }
+
+    fn stages<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let Stages { select, execute, state_root, block_roots, encode } = &self.stages;
+        let stages = [
+            ("select", select),
+            ("execute", execute),
+            ("state root", state_root),
+            ("block roots", block_roots),
+            ("encode", encode),
+        ];
+        stages::seconds(py, &stages)
     }
 
     fn genesis(&self, py: Python<'_>, state: &State, attributes: Attributes, diff: &[u8]) -> PyResult<Executed> {
@@ -227,13 +254,13 @@ impl Engine {
             let view = state.view(At::Hash(parent))?;
             let env = self.env(&header);
             let count = (gas_budget / TX_GAS_MIN) as usize;
-            let best = pool.best(&view, env.base_fee, gas_budget.saturating_mul(OVERBOOKING), count)?;
-            let mut source =
-                Candidates { waiting: best.into_iter(), stuck: HashSet::new(), hopeless: Vec::new() };
+            let gas = gas_budget.saturating_mul(OVERBOOKING);
+            let best = self.stages.select.measure(|| pool.best(&view, env.base_fee, gas, count))?;
+            let mut source = Candidates { waiting: best.into_iter(), stuck: HashSet::new(), hopeless: Vec::new() };
             let limits = Limits { gas_budget, max_body_bytes, deadline: Some(Instant::now() + BUILD_MAX) };
-            let outcome = self.evm.build(&view, &env, &mut source, limits)?;
+            let outcome = self.stages.execute.measure(|| self.evm.build(&view, &env, &mut source, limits))?;
             source.hopeless.iter().for_each(|hash| pool.remove(hash));
-            Ok(seal(&state, parent, header, outcome, false)?)
+            Ok(self.complete(&state, parent, header, outcome, false)?)
         })?;
         Ok(Executed::new(py, results))
     }
@@ -257,7 +284,7 @@ impl Engine {
         let results = py.detach(|| -> Result<Results, Failure> {
             let transactions = recover(raws.into_iter().map(Bytes::from).collect(), pool)?;
             let outcome = Outcome { transactions, receipts, diff, ..Outcome::default() };
-            Ok(seal(&state, parent, header, outcome, true)?)
+            Ok(self.complete(&state, parent, header, outcome, true)?)
         })?;
         Ok(Executed::new(py, results))
     }
@@ -276,8 +303,9 @@ impl Engine {
             let proposed = zg_chain::header::decode(header)?;
             let transactions = recover(zg_chain::body::decode(body)?, pool)?;
             let view = state.view(At::Hash(parent))?;
-            let outcome = self.evm.execute(&view, &self.env(&proposed), &transactions)?;
-            let results = seal(&state, parent, draft_of(&proposed), outcome, false)?;
+            let env = self.env(&proposed);
+            let outcome = self.stages.execute.measure(|| self.evm.execute(&view, &env, &transactions))?;
+            let results = self.complete(&state, parent, draft_of(&proposed), outcome, false)?;
             if results.header != proposed {
                 let field = difference(&proposed, &results.header);
                 return Err(Failure::Invalid(format!("{field} does not follow from executing the block")));

@@ -123,8 +123,7 @@ impl Executed {
                 transactions.iter().map(|tx| tx.hash).collect(),
             )
         });
-        let parts =
-            Parts { header: &header, body: &body, receipts: &receipts, senders: &senders, diff: &results.diff };
+        let parts = Parts { header: &header, body: &body, receipts: &receipts, senders: &senders, diff: &results.diff };
         Self::of_parts(py, &results.header, &parts, hashes, results.touched)
     }
 

@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod executed;
 mod pool;
+mod stages;
 mod state;
 
 /// The module.
@@ -19,8 +20,8 @@ mod _core {
     use super::call::{CallError, CallRequest};
     #[pymodule_export]
     use super::codec::{
-        LogFilter, block_json, body_hashes, decode_transaction_json, draft_header, fee_history, header_json, keccak256,
-        receipt_json, receipts_json, run_state_test, sign_transaction_json, transaction_json,
+        LogFilter, block_json, body_hashes, check_block, decode_transaction_json, draft_header, fee_history,
+        header_json, keccak256, receipt_json, receipts_json, run_state_test, sign_transaction_json, transaction_json,
     };
     #[pymodule_export]
     use super::engine::Engine;

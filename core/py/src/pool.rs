@@ -3,6 +3,7 @@
 use crate::convert::{self, AtArgument};
 use crate::error;
 use crate::executed::Executed;
+use crate::stages::{self, Stage};
 use crate::state::State;
 use alloy_primitives::{B256, Bytes};
 use alloy_rlp::Encodable;
@@ -48,16 +49,20 @@ struct Held {
 #[pyclass(frozen)]
 pub(crate) struct Pool {
     held: Mutex<Held>,
+    recovering: Stage,
+    admitting: Stage,
+    committing: Stage,
 }
 
 type Answer = Result<B256, (i32, String)>;
 
 impl Pool {
     fn add_all(&self, fallback: View, env: &Env, raws: &[Raw]) -> Vec<Answer> {
+        let recover = |raw: &Raw| self.recovering.measure(|| raw.recover());
         let recovered: Vec<_> = if raws.len() < PARALLEL_MIN {
-            raws.iter().map(Raw::recover).collect()
+            raws.iter().map(recover).collect()
         } else {
-            raws.par_iter().with_min_len(4).map(Raw::recover).collect()
+            raws.par_iter().with_min_len(4).map(recover).collect()
         };
         let mut held = self.held.lock();
         let Held { pool, view } = &mut *held;
@@ -66,7 +71,9 @@ impl Pool {
             let hash = tx.hash;
             pool.add(tx, view, env).map(|_| hash).map_err(|error| (error.code(), error.to_string()))
         };
-        recovered.into_iter().map(|tx| add(tx.map_err(|error| (REFUSED, error.to_string()))?)).collect()
+        self.admitting.measure(|| {
+            recovered.into_iter().map(|tx| add(tx.map_err(|error| (REFUSED, error.to_string()))?)).collect()
+        })
     }
 
     /// Executable transactions on `view`, best first, until their gas limits add up to `gas` or there are `count`.
@@ -134,7 +141,12 @@ impl Pool {
             allow_unprotected,
             ..Limits::new(chain_id)
         };
-        Self { held: Mutex::new(Held { pool: zg_pool::Pool::new(limits), view: None }) }
+        Self {
+            held: Mutex::new(Held { pool: zg_pool::Pool::new(limits), view: None }),
+            recovering: Stage::default(),
+            admitting: Stage::default(),
+            committing: Stage::default(),
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call a batch")]
@@ -150,14 +162,15 @@ impl Pool {
     ) -> PyResult<Bound<'py, PyList>> {
         let (state, at) = (state.get()?, at.at()?);
         let env = Env { base_fee, block_gas_limit, now_ms };
-        let answers = py
-            .detach(|| Ok(self.add_all(state.view(at)?, &env, &raws)))
-            .map_err(error::state)?;
+        let answers = py.detach(|| Ok(self.add_all(state.view(at)?, &env, &raws))).map_err(error::state)?;
         let list = PyList::empty(py);
         for answer in answers {
             match answer {
                 Ok(hash) => list.append(PyBytes::new(py, hash.as_slice()))?,
-                Err(refusal) => list.append(PyTuple::new(py, [refusal.0.into_pyobject(py)?.into_any(), refusal.1.into_pyobject(py)?.into_any()])?)?,
+                Err(refusal) => list.append(PyTuple::new(
+                    py,
+                    [refusal.0.into_pyobject(py)?.into_any(), refusal.1.into_pyobject(py)?.into_any()],
+                )?)?,
             }
         }
         Ok(list)
@@ -178,7 +191,7 @@ impl Pool {
             let mut held = self.held.lock();
             let block_gas_limit = u64::MAX;
             let env = Env { base_fee, block_gas_limit, now_ms };
-            held.pool.commit(&executed.hashes, &executed.touched, &view, &env)?;
+            self.committing.measure(|| held.pool.commit(&executed.hashes, &executed.touched, &view, &env))?;
             held.view = Some(view);
             Ok(())
         })
@@ -249,6 +262,11 @@ impl Pool {
 
     fn dump_journal<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &py.detach(|| journal(self.held.lock().pool.all())))
+    }
+
+    fn stages<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stages = [("recover", &self.recovering), ("admit", &self.admitting), ("pool commit", &self.committing)];
+        stages::seconds(py, &stages)
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

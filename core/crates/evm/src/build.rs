@@ -13,6 +13,8 @@ use zg_types::{PoolTransaction, StateView};
 const TX_GAS_MIN: u64 = 21_000;
 /// Consecutive transactions too large for what is left of the block, after which it counts as full.
 const MISFITS_MAX: usize = 64;
+/// Transactions that room is made for at the start.
+const EXPECTED: usize = 1024;
 /// EIP-4844's type: blobs do not travel on these chains, so a builder has none to offer.
 const BLOB_TX_TYPE: u8 = 3;
 
@@ -61,7 +63,7 @@ impl Engine {
         source: &mut dyn TransactionSource,
         limits: Limits,
     ) -> Result<Outcome, BlockError> {
-        let mut run = BlockRun::open(view, env, &self.codes, 0)?;
+        let mut run = BlockRun::open(view, env, &self.codes, EXPECTED)?;
         let gas_budget = limits.gas_budget.min(env.gas_limit);
         let mut body_payload = 0;
         let mut misfits = 0;

@@ -56,7 +56,8 @@ impl Engine {
         let scene = Scene::new(self, view, env, overrides, limits)?;
         let tx = message(fields, env, fields.gas.unwrap_or(u64::MAX).min(limits.gas_cap))?;
         let gas = tx.gas_limit;
-        let failed = |error, scene: &Scene<'_>| scene.failure(error, &tx, |text| format!("err: {text} (supplied gas {gas})"));
+        let failed =
+            |error, scene: &Scene<'_>| scene.failure(error, &tx, |text| format!("err: {text} (supplied gas {gas})"));
         match scene.run(&tx, TxGasCap::Lifted).map_err(|error| failed(error, &scene))? {
             ExecutionResult::Success { output, gas, .. } => {
                 Ok(Output { output: output.into_data(), gas_used: gas.tx_gas_used() })
@@ -202,7 +203,7 @@ impl<'a> Scene<'a> {
 
     /// The machine's error about `tx`; `wrap` puts a refusal into the words of the method.
     pub(crate) fn failure(&self, error: VmError, tx: &TxEnv, wrap: impl FnOnce(String) -> String) -> CallFailure {
-        CallFailure::of(error, tx, self.timeout, wrap)
+        CallFailure::of(error, tx, self.env.base_fee, self.timeout, wrap)
     }
 
     /// The failure of a message that halted; where the text needs more than the reason, it runs once more.

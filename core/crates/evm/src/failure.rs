@@ -65,9 +65,15 @@ impl CallFailure {
     }
 
     /// The machine's error about `tx`; `wrap` puts a refusal into the words of the method.
-    pub(crate) fn of(error: VmError, tx: &TxEnv, timeout: Duration, wrap: impl FnOnce(String) -> String) -> Self {
+    pub(crate) fn of(
+        error: VmError,
+        tx: &TxEnv,
+        base_fee: u64,
+        timeout: Duration,
+        wrap: impl FnOnce(String) -> String,
+    ) -> Self {
         match error {
-            EVMError::Transaction(reason) => Self::Refused(wrap(refusal(&reason, tx))),
+            EVMError::Transaction(reason) => Self::Refused(wrap(refusal(&reason, tx, base_fee))),
             EVMError::Database(error) => Self::View(error.0),
             EVMError::Custom(text) if text == crate::deadline::STOPPED => Self::TimedOut(timeout),
             other => Self::Machine(other.to_string()),
@@ -88,8 +94,8 @@ fn checksummed(address: Address) -> String {
     address.to_checksum(None)
 }
 
-/// Why `tx` cannot run.
-fn refusal(reason: &InvalidTransaction, tx: &TxEnv) -> String {
+/// Why `tx` cannot run in a block with this base fee.
+fn refusal(reason: &InvalidTransaction, tx: &TxEnv, base_fee: u64) -> String {
     use InvalidTransaction as I;
     let from = checksummed(tx.caller);
     let tip = tx.gas_priority_fee.unwrap_or(tx.gas_price);
@@ -100,9 +106,10 @@ fn refusal(reason: &InvalidTransaction, tx: &TxEnv) -> String {
         I::OverflowPaymentInTransaction => {
             format!("insufficient funds for gas * price + value: address {from} required balance exceeds 256 bits")
         }
-        I::GasPriceLessThanBasefee => {
-            format!("max fee per gas less than block base fee: address {from}, maxFeePerGas: {}", tx.gas_price)
-        }
+        I::GasPriceLessThanBasefee => format!(
+            "max fee per gas less than block base fee: address {from}, maxFeePerGas: {}, baseFee: {base_fee}",
+            tx.gas_price
+        ),
         I::PriorityFeeGreaterThanMaxFee => format!(
             "max priority fee per gas higher than max fee per gas: address {from}, maxPriorityFeePerGas: {tip}, maxFeePerGas: {}",
             tx.gas_price

@@ -3,10 +3,10 @@
 use crate::vm::Ctx;
 use revm::Inspector;
 use revm::bytecode::opcode::OpCode;
+use revm::context_interface::result::HaltReason;
 use revm::handler::FrameResult;
 use revm::interpreter::interpreter_types::Jumps;
 use revm::interpreter::{FrameInput, Interpreter};
-use revm::context_interface::result::HaltReason;
 
 /// Deepest stack.
 const STACK_MAX: usize = 1024;

@@ -90,7 +90,10 @@ impl MemoryState {
     /// Addresses with storage but neither nonce nor code.
     pub fn storage_only(&self) -> impl Iterator<Item = Address> {
         let bare = |entry: &Entry| entry.account.nonce == 0 && entry.account.code_hash == KECCAK256_EMPTY;
-        self.accounts.iter().filter(move |(_, entry)| bare(entry) && !entry.storage.is_empty()).map(|(address, _)| *address)
+        self.accounts
+            .iter()
+            .filter(move |(_, entry)| bare(entry) && !entry.storage.is_empty())
+            .map(|(address, _)| *address)
     }
 
     /// The Merkle Patricia root, computed from nothing.

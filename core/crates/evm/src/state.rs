@@ -95,7 +95,7 @@ impl<'a> BlockState<'a> {
             None => self.view.account(&address)?,
         };
         let alive = !account.is_selfdestructed_locally() && !account.info.is_empty();
-        let after = alive.then(|| Account {
+        let after = alive.then_some(Account {
             nonce: account.info.nonce,
             balance: account.info.balance,
             code_hash: account.info.code_hash,
@@ -104,9 +104,9 @@ impl<'a> BlockState<'a> {
         if before == after && storage.is_empty() {
             return Ok(());
         }
-        let new_code = after.map(|a| a.code_hash).filter(|hash| {
-            *hash != KECCAK256_EMPTY && before.is_none_or(|b| b.code_hash != *hash)
-        });
+        let new_code = after
+            .map(|a| a.code_hash)
+            .filter(|hash| *hash != KECCAK256_EMPTY && before.is_none_or(|b| b.code_hash != *hash));
         if let Some(hash) = new_code {
             let Some(code) = &account.info.code else {
                 return Err(ViewError::Corrupt(format!("code {hash} of {address} was set but not kept")));

@@ -40,7 +40,15 @@ pub(crate) fn context<'a>(
 ) -> Ctx<'a> {
     let mut journaled_state = Journal::new(state);
     journaled_state.set_spec_id(cfg.spec);
-    Context { tx: TxEnv::default(), block, cfg, journaled_state, local: LocalContext::default(), chain: deadline, error: Ok(()) }
+    Context {
+        tx: TxEnv::default(),
+        block,
+        cfg,
+        journaled_state,
+        local: LocalContext::default(),
+        chain: deadline,
+        error: Ok(()),
+    }
 }
 
 /// A signed transaction as revm takes it. The input is shared, not copied.

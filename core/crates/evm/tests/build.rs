@@ -57,8 +57,16 @@ fn what_cannot_be_included_is_passed_over_and_said_why() {
         transfer(0, 0, account(1), 2),
         transfer(0, 2, account(1), 1),
         transfer(9, 0, account(1), 1),
-        signed(1, 0, CallFields { to: Some(account(1)), max_fee: Some(1), max_priority: Some(1), ..CallFields::default() }),
-        signed(1, 0, CallFields { to: Some(account(1)), chain_id: Some(1), gas: Some(20_999), ..CallFields::default() }),
+        signed(
+            1,
+            0,
+            CallFields { to: Some(account(1)), max_fee: Some(1), max_priority: Some(1), ..CallFields::default() },
+        ),
+        signed(
+            1,
+            0,
+            CallFields { to: Some(account(1)), chain_id: Some(1), gas: Some(20_999), ..CallFields::default() },
+        ),
         transfer(0, 1, account(1), 1),
     ];
     let (outcome, source) = build(&txs, &env(), NO_LIMITS);
@@ -85,7 +93,8 @@ fn the_gas_budget_holds() {
     let (outcome, _) = build(&txs, &env(), Limits { gas_budget: 70_000, ..NO_LIMITS });
     assert_eq!(outcome.gas_used, 63_000);
     // The header's limit binds when it is the lower one.
-    let (outcome, _) = build(&txs, &BlockEnv { gas_limit: 50_000, ..env() }, Limits { gas_budget: 70_000, ..NO_LIMITS });
+    let (outcome, _) =
+        build(&txs, &BlockEnv { gas_limit: 50_000, ..env() }, Limits { gas_budget: 70_000, ..NO_LIMITS });
     assert_eq!(outcome.gas_used, 42_000);
 }
 
@@ -117,7 +126,8 @@ fn after_the_deadline_nothing_is_begun() {
 #[test]
 fn a_failing_transaction_is_included() {
     let code = contracts::init(&[]);
-    let fields = CallFields { gas: Some(60_000), input: Some([&[0xfe], &code[..]].concat().into()), ..CallFields::default() };
+    let fields =
+        CallFields { gas: Some(60_000), input: Some([&[0xfe], &code[..]].concat().into()), ..CallFields::default() };
     let (outcome, _) = build(&[signed(0, 0, fields)], &env(), NO_LIMITS);
     assert!(!outcome.receipts[0].success);
     assert_eq!(outcome.gas_used, 60_000);

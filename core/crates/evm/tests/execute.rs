@@ -86,7 +86,8 @@ fn the_first_invalid_transaction_is_named_with_its_fault() {
     assert_eq!(refusal(transfer(0, 2, account(1), 1)), "nonce 2 too high, expected 1");
     let poor = CallFields { to: Some(account(1)), value: Some(coins(1001)), ..CallFields::default() };
     assert!(refusal(signed(1, 0, poor)).starts_with("lack of funds"));
-    let cheap = CallFields { to: Some(account(1)), max_fee: Some(GWEI - 1), max_priority: Some(0), ..CallFields::default() };
+    let cheap =
+        CallFields { to: Some(account(1)), max_fee: Some(GWEI - 1), max_priority: Some(0), ..CallFields::default() };
     assert_eq!(refusal(signed(1, 0, cheap)), "gas price is less than basefee");
     let capped = CallFields { to: Some(account(1)), gas: Some((1 << 24) + 1), ..CallFields::default() };
     assert_eq!(refusal(signed(1, 0, capped)), "transaction gas limit (16777217) is greater than the cap (16777216)");
@@ -121,7 +122,13 @@ fn created_code_is_in_the_diff_once() {
 #[test]
 fn slots_have_the_values_around_the_block() {
     let mut state = with_code(contracts::setter());
-    state.insert(CONTRACT, 1, U256::ZERO, contracts::setter(), [(U256::from(1), U256::from(10)), (U256::from(2), U256::from(20))]);
+    state.insert(
+        CONTRACT,
+        1,
+        U256::ZERO,
+        contracts::setter(),
+        [(U256::from(1), U256::from(10)), (U256::from(2), U256::from(20))],
+    );
     let set = |nonce, slot, value| call(0, nonce, 100_000, words(&[slot, value]));
     let txs = [set(0, 1, 11), set(1, 1, 12), set(2, 2, 0), set(3, 9, 90), set(4, 5, 50), set(5, 5, 0)];
     let outcome = execute(&state, &txs).unwrap();
@@ -211,8 +218,7 @@ fn blockhash_reaches_back_256_blocks_through_the_history_contract() {
     let kept = (number - 300..number - 1).map(|n| (U256::from(n % 8191), U256::from(n)));
     state.insert(HISTORY_STORAGE, 1, U256::ZERO, alloy_eips::eip2935::HISTORY_STORAGE_CODE.clone(), kept);
     let asked = [number - 1, number - 2, number - 256, number - 257, number];
-    let txs: Vec<_> =
-        asked.iter().enumerate().map(|(nonce, n)| call(0, nonce as u64, 100_000, words(&[*n]))).collect();
+    let txs: Vec<_> = asked.iter().enumerate().map(|(nonce, n)| call(0, nonce as u64, 100_000, words(&[*n]))).collect();
     let env = BlockEnv { number, ..env() };
     let outcome = Engine::new().execute(&state, &env, &txs).unwrap();
     let found = |n: u64| {
@@ -296,5 +302,8 @@ fn an_empty_coinbase_without_tips_does_not_come_into_being() {
     let outcome = execute(&rich(1), &[signed(0, 0, fields)]).unwrap();
     assert_eq!(diff_of(&outcome, COINBASE), None);
     let after = diff_of(&outcome, account(0)).unwrap().after;
-    assert_eq!(after.map(|account| Account { balance: U256::ZERO, ..account }), Some(Account { nonce: 1, ..Account::default() }));
+    assert_eq!(
+        after.map(|account| Account { balance: U256::ZERO, ..account }),
+        Some(Account { nonce: 1, ..Account::default() })
+    );
 }

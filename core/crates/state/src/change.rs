@@ -76,7 +76,9 @@ impl HashedDiff {
             wiped: account.wiped(),
             storage: match account.diff.after {
                 None => Vec::new(),
-                Some(_) => account.slot_keys.iter().zip(&account.diff.storage).map(|(key, s)| (*key, s.after)).collect(),
+                Some(_) => {
+                    account.slot_keys.iter().zip(&account.diff.storage).map(|(key, s)| (*key, s.after)).collect()
+                }
             },
         };
         self.accounts().map(change).collect()

@@ -138,9 +138,8 @@ impl Db {
     /// Memory that LevelDB accounts for: memtables and block cache, bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
         // SAFETY: the name is NUL-terminated; the answer is a malloc'ed string or null, which `take_message` frees.
-        let text = take_message(unsafe {
-            leveldb_property_value(self.handle, c"leveldb.approximate-memory-usage".as_ptr())
-        });
+        let text =
+            take_message(unsafe { leveldb_property_value(self.handle, c"leveldb.approximate-memory-usage".as_ptr()) });
         text.and_then(|t| t.parse().ok()).unwrap_or(0)
     }
 

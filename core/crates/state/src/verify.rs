@@ -151,9 +151,7 @@ fn children(path: &[u8], rlp: &[u8]) -> Vec<(Vec<u8>, B256)> {
             let child = |(nibble, node): (u8, Option<&RlpNode>)| below(&[nibble], node?);
             pairs.children().filter_map(child).collect()
         }
-        Ok(TrieNode::Extension(extension)) => {
-            below(&extension.key.to_vec(), &extension.child).into_iter().collect()
-        }
+        Ok(TrieNode::Extension(extension)) => below(&extension.key.to_vec(), &extension.child).into_iter().collect(),
         Ok(TrieNode::Leaf(_) | TrieNode::EmptyRoot) | Err(_) => Vec::new(),
     }
 }

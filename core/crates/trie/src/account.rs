@@ -1,5 +1,5 @@
-//! The update of a state trie: the account trie is edited first, storage tries on the way; then all storage tries are
-//! hashed together, their roots go into the account leaves, and the account trie is hashed.
+//! The update of a state trie: the account trie is edited, storage tries on the way. Before account nodes are hashed, all
+//! storage tries so far are hashed together and their roots go into the account leaves.
 
 use crate::draft::Drafts;
 use crate::edit::{Applied, Edited, Editor, Ledger, Rule};
@@ -30,34 +30,27 @@ pub(crate) fn update(
     for change in &mut changes {
         sort(&mut change.storage, |(slot, _)| slot);
     }
-    let mut drafts = Drafts::new();
-    let mut ledger = Ledger::default();
+    let (mut drafts, mut ledger) = (Drafts::new(), Ledger::default());
     let loader = Loader { source, owner: None, generation };
-    let rule = AccountRule { loader, drafts: Drafts::new(), owners: Vec::new(), ledger: Ledger::default(), wiped: vec![] };
+    let rule = AccountRule::new(loader);
     let mut editor = Editor { loader, rule, drafts: &mut drafts, ledger: &mut ledger, trie: 0 };
     let edited = editor.edit(root, &changes)?;
-    let storages = editor.rule;
-
-    let sealed = storages.drafts.seal();
-    for (trie, hash, node) in sealed.roots {
-        let (_, leaf) = storages.owners[trie as usize];
-        if let Some(tree) = drafts.value_mut(leaf).and_then(Value::storage_mut) {
-            *tree = Tree { hash, node: Some(node) };
+    let mut storages = editor.rule;
+    storages.complete(&mut drafts);
+    let root = match edited {
+        Edited::Same => root.clone(),
+        Edited::Gone => Tree::empty(),
+        Edited::Draft(draft) => {
+            let roots = drafts.seal_tries(&[draft]);
+            roots.into_iter().next().map_or(Tree::empty(), |(_, hash, node)| Tree { hash, node: Some(node) })
         }
-    }
-    for (trie, key, depth) in sealed.vacated {
-        ledger.vacate(Some(storages.owners[trie as usize].0), &key, depth as usize);
-    }
-
-    let sealed = drafts.seal();
-    for (_, key, depth) in sealed.vacated {
+    };
+    for (_, key, depth) in drafts.into_vacated() {
         ledger.vacate(None, &key, depth as usize);
     }
-    let root = match (edited, sealed.roots.into_iter().next()) {
-        (Edited::Draft(_), Some((_, hash, node))) => Tree { hash, node: Some(node) },
-        (Edited::Same, _) => root.clone(),
-        _ => Tree::empty(),
-    };
+    for (trie, key, depth) in storages.drafts.into_vacated() {
+        ledger.vacate(Some(storages.tries[trie as usize].owner), &key, depth as usize);
+    }
     let mut removed = ledger.removed;
     removed.extend(storages.ledger.removed);
     Ok(Outcome { root, removed, wiped: storages.wiped, bytes: ledger.bytes + storages.ledger.bytes })
@@ -78,17 +71,33 @@ fn sort<T>(items: &mut Vec<T>, key: impl Fn(&T) -> &B256) {
     });
 }
 
-/// Account leaves; collects the drafts of all storage tries that change.
+/// A storage trie that changes.
+struct StorageDraft {
+    owner: B256,
+    /// Its root, among the storage drafts.
+    root: u32,
+    /// The leaf of its account, among the account drafts.
+    leaf: u32,
+}
+
+/// Account leaves; holds the drafts of all storage tries.
 struct AccountRule<'a> {
     loader: Loader<'a>,
     drafts: Drafts<U256>,
-    /// By number of storage trie: its owner and the draft of the account's leaf.
-    owners: Vec<(B256, u32)>,
+    /// By number of the trie.
+    tries: Vec<StorageDraft>,
+    /// How many of `tries` have their hashes.
+    complete: usize,
     ledger: Ledger,
     wiped: Vec<B256>,
 }
 
-impl AccountRule<'_> {
+impl<'a> AccountRule<'a> {
+    fn new(loader: Loader<'a>) -> Self {
+        let (tries, wiped) = (Vec::new(), Vec::new());
+        Self { loader, drafts: Drafts::new(), tries, complete: 0, ledger: Ledger::default(), wiped }
+    }
+
     /// The storage of `owner` is gone.
     fn wipe(&mut self, owner: B256, storage: &Tree<U256>) {
         if !storage.is_empty() {
@@ -127,22 +136,33 @@ impl Rule for AccountRule<'_> {
             self.wipe(change.key, storage);
             storage = &empty;
         }
-        let trie = self.owners.len() as u32;
+        let trie = self.tries.len() as u32;
         let loader = Loader { owner: Some(change.key), ..self.loader };
-        let mut editor =
-            Editor { loader, rule: SlotRule, drafts: &mut self.drafts, ledger: &mut self.ledger, trie };
+        let mut editor = Editor { loader, rule: SlotRule, drafts: &mut self.drafts, ledger: &mut self.ledger, trie };
         let storage = match editor.edit(storage, &change.storage)? {
             Edited::Same if storage.hash == old_root && old.is_some_and(|old| old.account() == *account) => {
                 return Ok(Applied::Same);
             }
             Edited::Same => storage.clone(),
             Edited::Gone => empty,
-            Edited::Draft(_) => {
-                self.owners.push((change.key, draft));
+            Edited::Draft(root) => {
+                self.tries.push(StorageDraft { owner: change.key, root, leaf: draft });
                 Tree::on_disk(B256::ZERO)
             }
         };
         Ok(Applied::Put(AccountValue::new(account, storage)))
+    }
+
+    /// Hash the storage tries so far and put their roots into the account leaves.
+    fn complete(&mut self, accounts: &mut Drafts<AccountValue>) {
+        let roots: Vec<u32> = self.tries[self.complete..].iter().map(|trie| trie.root).collect();
+        self.complete = self.tries.len();
+        for (trie, hash, node) in self.drafts.seal_tries(&roots) {
+            let leaf = accounts.value_mut(self.tries[trie as usize].leaf);
+            if let Some(tree) = leaf.and_then(Value::storage_mut) {
+                *tree = Tree { hash, node: Some(node) };
+            }
+        }
     }
 }
 

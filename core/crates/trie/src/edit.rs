@@ -28,6 +28,8 @@ pub(crate) trait Rule {
         old: Option<&Self::Value>,
         draft: u32,
     ) -> Result<Applied<Self::Value>, ViewError>;
+    /// Complete the values of all drafts, which are about to be hashed.
+    fn complete(&mut self, _drafts: &mut Drafts<Self::Value>) {}
 }
 
 pub(crate) enum Applied<V> {
@@ -352,13 +354,7 @@ impl<R: Rule> Editor<'_, R> {
     }
 
     /// Merge the branch at `depth` of `key` with the only child that it has left, which is unchanged.
-    fn merge(
-        &mut self,
-        child: &Child<R::Value>,
-        key: &B256,
-        depth: usize,
-        stood: bool,
-    ) -> Result<Edited, ViewError> {
+    fn merge(&mut self, child: &Child<R::Value>, key: &B256, depth: usize, stood: bool) -> Result<Edited, ViewError> {
         let below = depth + 1;
         let (hash, node) = match child {
             Child::Hashed { hash, node: Some(node) } => (Some(*hash), node.clone()),
@@ -433,7 +429,12 @@ impl<R: Rule> Editor<'_, R> {
         }
         let head = BranchHead { occupied, marks: self.fresh() };
         let branch = ThinArc::from_header_and_iter(head, children.into_iter().take(count));
-        self.draft(Node::Branch(branch), key, depth, stood)
+        let branch = self.draft(Node::Branch(branch), key, depth, stood);
+        if self.drafts.crowded() {
+            self.rule.complete(self.drafts);
+            self.drafts.seal();
+        }
+        branch
     }
 
     fn draft(&mut self, node: Node<R::Value>, key: B256, depth: usize, stood: bool) -> Edited {

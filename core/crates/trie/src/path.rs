@@ -95,10 +95,8 @@ mod tests {
         for start in 0..=KEY_NIBBLES {
             for end in start..=KEY_NIBBLES {
                 let length = write_compact(&key, start, end, true, &mut out);
-                let prefix = nibbles(&key)[..start]
-                    .iter()
-                    .enumerate()
-                    .fold(other, |k, (at, n)| with_nibble(k, at, *n as usize));
+                let prefix =
+                    nibbles(&key)[..start].iter().enumerate().fold(other, |k, (at, n)| with_nibble(k, at, *n as usize));
                 let (read, read_end, leaf) = read_compact(&out[..length], &prefix, start).unwrap();
                 assert_eq!((read_end, leaf), (end, true));
                 assert!(common_prefix(&read, &key) >= end);

@@ -182,7 +182,9 @@ type Nodes = BTreeMap<(Option<B256>, Vec<u8>), Vec<u8>>;
 
 fn expect_corrupt(trie: &StateTrie, broken: Nodes, (node_owner, path): &(Option<B256>, Vec<u8>), owner: B256) {
     let disk = Disk(broken.into());
-    let Err(ViewError::Corrupt(why)) = visit(trie, &disk, owner) else { panic!("{node_owner:?} {path:?} was accepted") };
+    let Err(ViewError::Corrupt(why)) = visit(trie, &disk, owner) else {
+        panic!("{node_owner:?} {path:?} was accepted")
+    };
     let path: String = path.iter().map(|n| format!("{n:x}")).collect();
     assert!(why.contains(&format!("'{path}'")), "{why}");
     assert_eq!(why.contains("storage trie"), node_owner.is_some(), "{why}");

@@ -37,9 +37,9 @@ fn the_order_and_the_cut_of_batches_do_not_matter() {
     let whole = StateTrie::empty().update(&disk, changes.clone()).unwrap().trie.root();
     for size in [1, 7, 100, 300] {
         random.shuffle(&mut changes);
-        let trie = changes.chunks(size).fold(StateTrie::empty(), |trie, chunk| {
-            trie.update(&disk, chunk.to_vec()).unwrap().trie
-        });
+        let trie = changes
+            .chunks(size)
+            .fold(StateTrie::empty(), |trie, chunk| trie.update(&disk, chunk.to_vec()).unwrap().trie);
         assert_eq!(trie.root(), whole, "in batches of {size}");
     }
 }

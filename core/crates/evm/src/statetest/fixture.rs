@@ -147,11 +147,7 @@ impl Fixture {
             pre: self.pre(),
             transaction: self.transaction.at(&post.indexes, self.config.chainid.saturating_to()),
             txbytes: &post.txbytes,
-            expected: Expected {
-                hash: post.hash,
-                logs: post.logs,
-                exception: post.expect_exception.as_deref(),
-            },
+            expected: Expected { hash: post.hash, logs: post.logs, exception: post.expect_exception.as_deref() },
         })
     }
 
@@ -212,7 +208,9 @@ impl Tx {
             data: data.clone(),
             nonce: narrow(self.nonce, "nonce")?,
             chain_id: Some(chain_id),
-            access_list: AccessList(access_list.map(|items| items.iter().map(Item::value).collect()).unwrap_or_default()),
+            access_list: AccessList(
+                access_list.map(|items| items.iter().map(Item::value).collect()).unwrap_or_default(),
+            ),
             gas_priority_fee: self.max_priority_fee_per_gas.map(|fee| narrow(fee, "priority fee")).transpose()?,
             blob_hashes: self.blob_versioned_hashes.clone().unwrap_or_default(),
             max_fee_per_blob_gas: narrow(self.max_fee_per_blob_gas.unwrap_or_default(), "blob fee")?,

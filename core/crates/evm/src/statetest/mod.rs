@@ -21,10 +21,10 @@ use alloy_primitives::{B256, Bytes, Log, keccak256};
 use collision::Collisions;
 use exception::Refused;
 use fixture::{Case, Expected, Fixture};
-use revm::{ExecuteEvm, InspectEvm};
 use revm::context::TxEnv;
 use revm::context::transaction::AuthorizationTr;
 use revm::context_interface::result::EVMError;
+use revm::{ExecuteEvm, InspectEvm};
 use std::collections::{BTreeMap, HashMap};
 use zg_chain::{Transaction, TransactionError};
 

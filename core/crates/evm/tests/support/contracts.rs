@@ -41,8 +41,25 @@ pub(crate) fn hash_keeper() -> Bytes {
 
 /// Self-destructs to the caller when it is sent value, else increments slot 0.
 pub(crate) fn mortal() -> Bytes {
-    vec![CALLVALUE, PUSH1, 13, JUMPI, PUSH0, SLOAD, PUSH1, 1, ADD, PUSH0, SSTORE, STOP, STOP, JUMPDEST, CALLER, SELFDESTRUCT]
-        .into()
+    vec![
+        CALLVALUE,
+        PUSH1,
+        13,
+        JUMPI,
+        PUSH0,
+        SLOAD,
+        PUSH1,
+        1,
+        ADD,
+        PUSH0,
+        SSTORE,
+        STOP,
+        STOP,
+        JUMPDEST,
+        CALLER,
+        SELFDESTRUCT,
+    ]
+    .into()
 }
 
 /// Where [`phoenix`] at `factory` creates its child.

@@ -136,7 +136,8 @@ fn a_directory_of_something_else_is_refused() {
     let directory = Directory::new();
     drop(open(&directory, None));
     let manifest = std::fs::read_dir(directory.path()).expect("a directory").map(|e| e.expect("an entry").path());
-    let mut manifest = manifest; let manifest = manifest.find(|path| path.to_string_lossy().contains("MANIFEST")).expect("a manifest");
+    let mut manifest = manifest;
+    let manifest = manifest.find(|path| path.to_string_lossy().contains("MANIFEST")).expect("a manifest");
     std::fs::write(&manifest, b"not a manifest").expect("writable");
     assert!(matches!(State::open(directory.path(), options(None)), Err(StateError::Corrupt(_))));
 }

@@ -1,8 +1,8 @@
 //! Reading the past.
 
+use crate::model::{Directory, Model, Random, SLOTS, address, extend, genesis, open};
 use alloy_primitives::{B256, U256, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
-use crate::model::{Directory, Model, Random, SLOTS, address, extend, genesis, open};
 use zg_state::{At, State, StateError};
 
 /// A chain of `blocks` random blocks with a model for each, flushed at random.
@@ -95,7 +95,8 @@ fn pruning_deletes_what_it_forgets() {
         state.compact();
         drop(state);
         let files = std::fs::read_dir(directory.path()).expect("a directory");
-        let tables = files.map(|file| file.expect("a file")).filter(|file| file.path().extension().is_some_and(|e| e == "ldb"));
+        let tables =
+            files.map(|file| file.expect("a file")).filter(|file| file.path().extension().is_some_and(|e| e == "ldb"));
         tables.map(|file| file.metadata().expect("metadata").len()).sum::<u64>()
     });
     assert!(sizes[0] * 4 < sizes[1], "pruned {} bytes, archive {} bytes", sizes[0], sizes[1]);

@@ -77,9 +77,8 @@ impl Model {
     /// The state root, by an implementation that is not the trie's.
     pub(crate) fn root(&self) -> B256 {
         let leaves = self.accounts.iter().map(|(address, (account, storage))| {
-            let words = storage.iter().map(|(slot, word)| {
-                (keccak256(slot.to_be_bytes::<32>()), alloy_rlp::encode(word))
-            });
+            let words =
+                storage.iter().map(|(slot, word)| (keccak256(slot.to_be_bytes::<32>()), alloy_rlp::encode(word)));
             let Account { nonce, balance, code_hash } = *account;
             let leaf = TrieAccount::new(nonce, balance, root(words), code_hash);
             (keccak256(address), alloy_rlp::encode(leaf))
@@ -147,11 +146,8 @@ impl Model {
             slots.sort();
             slots.dedup();
             let word = |words: &BTreeMap<U256, U256>, slot: &U256| words.get(slot).copied().unwrap_or_default();
-            let slot = |slot: &&U256| SlotDiff {
-                slot: **slot,
-                before: word(old_words, slot),
-                after: word(new_words, slot),
-            };
+            let slot =
+                |slot: &&U256| SlotDiff { slot: **slot, before: word(old_words, slot), after: word(new_words, slot) };
             AccountDiff {
                 address: **address,
                 before: old.map(|entry| entry.0),

@@ -1,7 +1,7 @@
 //! Blocks that are not final: siblings, chains, and what finality does to them.
 
-use alloy_primitives::{B256, U256};
 use crate::model::{Directory, Model, Random, address, execute, extend, genesis, hash, head_view, open};
+use alloy_primitives::{B256, U256};
 use zg_state::{At, StateError};
 use zg_types::{Account, AccountDiff, SlotDiff, StateDiff, StateView};
 
@@ -210,14 +210,10 @@ fn readers_on_other_threads_see_one_block_each_while_blocks_are_finalised_and_fl
                 }
             };
             let (less, more) = (change(from, U256::ZERO), change(to, U256::ZERO));
-            let (less_after, more_after) = (
-                less.before.expect("rich").balance - amount,
-                more.before.expect("rich").balance + amount,
-            );
-            let mut accounts = vec![
-                AccountDiff { after: rich(less_after), ..less },
-                AccountDiff { after: rich(more_after), ..more },
-            ];
+            let (less_after, more_after) =
+                (less.before.expect("rich").balance - amount, more.before.expect("rich").balance + amount);
+            let mut accounts =
+                vec![AccountDiff { after: rich(less_after), ..less }, AccountDiff { after: rich(more_after), ..more }];
             (balances[from], balances[to]) = (less_after, more_after);
             accounts.sort_by_key(|account| account.address);
             execute(&state, state.head().1, hash(number, 0), &StateDiff { accounts, codes: vec![] });

@@ -57,12 +57,8 @@ impl Width {
 
 impl Batch {
     pub(crate) fn new() -> Self {
-        let group = || Group {
-            messages: [[0; RATE * BLOCKS_MAX]; LANES],
-            lengths: [0; LANES],
-            tags: [0; LANES],
-            count: 0,
-        };
+        let group =
+            || Group { messages: [[0; RATE * BLOCKS_MAX]; LANES], lengths: [0; LANES], tags: [0; LANES], count: 0 };
         Self { groups: Box::new(std::array::from_fn(|_| group())), width: Width::detect() }
     }
 

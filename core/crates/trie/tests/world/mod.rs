@@ -140,7 +140,6 @@ impl Disk {
     }
 }
 
-
 /// Accounts and their storage words by hashed key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct World(pub(crate) BTreeMap<B256, (Account, BTreeMap<B256, U256>)>);

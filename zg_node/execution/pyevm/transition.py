@@ -1,0 +1,220 @@
+"""A block on py-evm's machine: the system calls, then transactions one by one.
+
+    decode ─▶ rules.check ─▶ py-evm's own checks ─▶ message ─▶ computation ─▶ fees, refunds, deletions ─▶ Receipt
+
+The machine is the fork's state class with `AccountJournal` under it. Headers are not py-evm's to check here: our blocks
+may repeat a second, which it would refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import rlp
+from eth.abc import AccountDatabaseAPI, AtomicDatabaseAPI, SignedTransactionAPI, TransactionBuilderAPI
+from eth.constants import BLANK_ROOT_HASH, SYSTEM_ADDRESS, SYSTEM_MESSAGE_GAS
+from eth.exceptions import PyEVMError
+from eth.typing import JournalDBCheckpoint
+from eth.vm.execution_context import ExecutionContext
+from eth.vm.forks.cancun.constants import BEACON_ROOTS_ADDRESS
+from eth.vm.forks.cancun.constants import MAX_BLOB_GAS_PER_BLOCK as CANCUN_BLOB_GAS_MAX
+from eth.vm.forks.cancun.state import CancunState, get_total_blob_gas
+from eth.vm.forks.cancun.transactions import CancunTransactionBuilder
+from eth.vm.forks.london.constants import EIP3529_MAX_REFUND_QUOTIENT
+from eth.vm.forks.prague.constants import HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS
+from eth.vm.forks.prague.constants import MAX_BLOB_GAS_PER_BLOCK as PRAGUE_BLOB_GAS_MAX
+from eth.vm.forks.prague.state import PragueState
+from eth.vm.forks.prague.transactions import PragueTransactionBuilder
+from eth.vm.message import Message
+from eth_keys.exceptions import BadSignature
+from eth_typing import Address, BlockNumber, Hash32
+from eth_utils.exceptions import ValidationError
+
+from zg_node.errors import InvalidTransaction
+from zg_node.execution.pyevm import rules
+from zg_node.execution.pyevm.accounts import AccountJournal
+from zg_node.execution.pyevm.view import View
+
+BLOCKHASH_WINDOW = 256
+"""Blocks that BLOCKHASH reaches back."""
+
+
+class _Journalled:
+    """The parts of a py-evm state that keep a database, turned to `AccountJournal`."""
+
+    account_db_class: type[AccountDatabaseAPI] = AccountJournal
+    _account_db: AccountDatabaseAPI
+
+    @property
+    def journal(self) -> AccountJournal:
+        """The database, as what it is."""
+        return cast(AccountJournal, self._account_db)
+
+    def set_system_contracts(self) -> None:
+        """Nothing: a genesis decides what is deployed."""
+
+    def snapshot(self) -> tuple[Hash32, JournalDBCheckpoint]:
+        return BLANK_ROOT_HASH, self._account_db.record()
+
+    def revert(self, snapshot: tuple[Hash32, JournalDBCheckpoint]) -> None:
+        self._account_db.discard(snapshot[1])
+
+    def commit(self, snapshot: tuple[Hash32, JournalDBCheckpoint]) -> None:
+        self._account_db.commit(snapshot[1])
+
+    def get_transient_storage(self, address: Address, slot: int) -> bytes:
+        return self.journal.get_transient(address, slot)
+
+    def set_transient_storage(self, address: Address, slot: int, value: bytes) -> None:
+        self.journal.set_transient(address, slot, value)
+
+
+class _Cancun(_Journalled, CancunState):
+    pass
+
+
+class _Prague(_Journalled, PragueState):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """The rules that a block is executed under."""
+
+    name: str
+    state: type[_Cancun] | type[_Prague]
+    transactions: type[TransactionBuilderAPI]
+    blob_gas_max: int
+    """Blob gas that a block may hold."""
+    keeps_block_hashes: bool
+    """EIP-2935."""
+    has_gas_floor: bool
+    """EIP-7623."""
+
+
+CANCUN = Fork("cancun", _Cancun, CancunTransactionBuilder, CANCUN_BLOB_GAS_MAX, False, False)
+PRAGUE = Fork("prague", _Prague, PragueTransactionBuilder, PRAGUE_BLOB_GAS_MAX, True, True)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockContext:
+    """What a block's header says to its transactions."""
+
+    chain_id: int
+    parent_hash: bytes
+    number: int
+    timestamp: int
+    """Seconds."""
+    coinbase: bytes
+    gas_limit: int
+    base_fee: int
+    """Wei."""
+    prev_randao: bytes
+    parent_beacon_root: bytes
+    excess_blob_gas: int = 0
+
+
+class Log(NamedTuple):
+    """An event; topics are 32 bytes each."""
+
+    address: bytes
+    topics: tuple[bytes, ...]
+    data: bytes
+
+
+class Receipt(NamedTuple):
+    """What became of a transaction."""
+
+    success: bool
+    cumulative_gas_used: int
+    logs: tuple[Log, ...]
+
+
+def decode(fork: Fork, raw: bytes) -> SignedTransactionAPI:
+    """A transaction from its EIP-2718 bytes, its sender recovered and kept. Raises InvalidTransaction."""
+    try:
+        tx = fork.transactions.decode(raw)
+        _ = tx.sender
+    except (rlp.exceptions.RLPException, ValidationError, PyEVMError, BadSignature, IndexError) as error:
+        raise InvalidTransaction(f"undecodable transaction: {error}") from error
+    return tx
+
+
+class Transition:
+    """A block under execution over a view of its parent's state."""
+
+    def __init__(self, fork: Fork, context: BlockContext, view: View, ancestors: Iterable[bytes] | None = None) -> None:
+        """`ancestors` are block hashes, the parent's first; None reads them where EIP-2935 keeps them."""
+        hashes = _kept_hashes(context, view) if ancestors is None else ancestors
+        execution_context = ExecutionContext(
+            coinbase=Address(context.coinbase),
+            timestamp=context.timestamp,
+            block_number=BlockNumber(context.number),
+            difficulty=0,
+            mix_hash=Hash32(context.prev_randao),
+            gas_limit=context.gas_limit,
+            prev_hashes=(Hash32(block_hash) for block_hash in hashes),
+            chain_id=context.chain_id,
+            base_fee_per_gas=context.base_fee,
+            excess_blob_gas=context.excess_blob_gas,
+        )
+        self.gas_used = 0
+        self._fork = fork
+        self._context = context
+        self._blob_gas_used = 0
+        self._state = fork.state(cast(AtomicDatabaseAPI, view), execution_context, BLANK_ROOT_HASH)
+        self.journal = self._state.journal
+
+    def open(self) -> None:
+        """Give the parent's beacon root (EIP-4788) and hash (EIP-2935) to their contracts, where there is code."""
+        if self._context.number == 0:
+            return
+        self._system_call(BEACON_ROOTS_ADDRESS, self._context.parent_beacon_root)
+        if self._fork.keeps_block_hashes:
+            self._system_call(HISTORY_STORAGE_ADDRESS, self._context.parent_hash)
+
+    def _system_call(self, contract: Address, word: bytes) -> None:
+        state = self._state
+        code = state.get_code(contract)
+        if not code:
+            return
+        message = Message(SYSTEM_MESSAGE_GAS, contract, SYSTEM_ADDRESS, 0, word, code)
+        context = state.get_transaction_context_class()(gas_price=0, origin=SYSTEM_ADDRESS)
+        state.computation_class.apply_message(state, message, context)
+        self.journal.lock_changes()
+
+    def transact(self, tx: SignedTransactionAPI) -> Receipt:
+        """Run one transaction. Raises InvalidTransaction; a refused one leaves no trace."""
+        if tx.gas > self._context.gas_limit - self.gas_used:
+            raise InvalidTransaction("gas limit reached")
+        blob_gas_used = self._blob_gas_used + get_total_blob_gas(tx)
+        if blob_gas_used > self._fork.blob_gas_max:
+            raise InvalidTransaction("blob gas limit reached")
+        state = self._state
+        executor = state.get_transaction_executor()
+        try:
+            rules.check(tx, state, self._context.chain_id, self._fork.has_gas_floor)
+            executor.validate_transaction(tx)
+        except ValidationError as error:
+            raise InvalidTransaction(str(error)) from error
+        computation = executor.build_computation(executor.build_evm_message(tx), tx)
+        executor.finalize_computation(tx, computation)
+        self.journal.lock_changes()
+        gas_used = tx.gas - computation.get_gas_remaining()
+        refund = min(computation.get_gas_refund(), gas_used // EIP3529_MAX_REFUND_QUOTIENT)
+        self.gas_used += gas_used - refund + computation.data_floor_gas
+        self._blob_gas_used = blob_gas_used
+        logs = tuple(
+            Log(address, tuple(topic.to_bytes(32, "big") for topic in topics), data)
+            for address, topics, data in computation.get_log_entries()
+        )
+        return Receipt(computation.is_success, self.gas_used, logs)
+
+
+def _kept_hashes(context: BlockContext, view: View) -> Iterator[bytes]:
+    """The ancestors that BLOCKHASH reaches, the parent first; zero for what the EIP-2935 contract does not know."""
+    yield context.parent_hash
+    for number in range(context.number - 2, max(context.number - BLOCKHASH_WINDOW, 0) - 1, -1):
+        yield view.storage(HISTORY_STORAGE_ADDRESS, number % HISTORY_SERVE_WINDOW).to_bytes(32, "big")
