@@ -1,6 +1,6 @@
 """The write-ahead log: what this validator signed, durable before it is sent.
 
-    <home>/shard-i/votes/00000001.wal   record = length u32 · crc32 u32 · payload, big-endian
+    <home>/shard-i/votes/00000001.wal   records as in db/segments.py
     payload = RLP [[vote, proposal or empty] …], all that one sync makes durable
 
 A torn last record was never synced, so its vote was never sent: it is cut off. Anything else that does not parse is Corrupt.

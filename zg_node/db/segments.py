@@ -1,11 +1,12 @@
 """Append-only segment files: the ground of the block log and of the vote log.
 
     <directory>/00000001.<suffix>, 00000002.<suffix>, …
-    record = length u32 · crc32 u32 · payload (big-endian; the crc covers length and payload)
+    record = "ZGR1" · length u32 · crc32 u32 · payload (big-endian; the crc covers the record's place, length and payload)
 
 Durability: `sync` is fdatasync of the open segment; a new segment's directory entry is fsynced before anything is written
-to it, and an older segment is always synced before a newer one begins. So after a power cut only the tail of the last
-segment can be torn; opening cuts it off. A bad record anywhere else is Corrupt.
+to it, and an older segment is always synced before a newer one begins. Callers sync after every record. So after a power
+cut only the last record of the last segment can be torn; opening cuts it off. A bad record with a sound one anywhere behind
+it is Corrupt. The crc covers the place (segment and offset), so bytes inside a payload cannot pose as a record.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from pathlib import Path
 
 from zg_node.errors import Corrupt
 
-_HEAD = struct.Struct(">II")
+_MAGIC = b"ZGR1"
+_HEAD = struct.Struct(">4sII")
+_PLACE = struct.Struct(">QQI")
 RECORD_MAX_BYTES = 256 * 1024 * 1024
 
 
@@ -63,7 +66,7 @@ class Segments:
             data = self._path(number).read_bytes()
             offset = 0
             while offset < len(data):
-                payload = _record_at(data, offset)
+                payload = _record_at(data, number, offset)
                 if payload is None:
                     raise Corrupt(f"{self._path(number)}: bad record at byte {offset}")
                 yield number, payload
@@ -74,12 +77,12 @@ class Segments:
         length = sum(map(len, parts))
         if not 0 < length <= RECORD_MAX_BYTES:
             raise ValueError(f"a record of {length} bytes")
-        crc = zlib.crc32(length.to_bytes(4, "big"))
+        start = self._sizes[self.current]
+        crc = zlib.crc32(_PLACE.pack(self.current, start, length))
         for part in parts:
             crc = zlib.crc32(part, crc)
-        start = self._sizes[self.current]
         try:
-            _write_all(self._file, [_HEAD.pack(length, crc), *parts])
+            _write_all(self._file, [_HEAD.pack(_MAGIC, length, crc), *parts])
         except OSError:
             os.ftruncate(self._file, start)
             os.lseek(self._file, start, os.SEEK_SET)
@@ -134,38 +137,38 @@ class Segments:
         data = path.read_bytes()
         offset = 0
         while offset < len(data):
-            payload = _record_at(data, offset)
+            payload = _record_at(data, number, offset)
             if payload is None:
                 break
             offset += _HEAD.size + len(payload)
         if offset == len(data):
             return
-        if _sound_record_after(data, offset):
-            raise Corrupt(f"{path}: bad record at byte {offset}, with sound ones after it")
+        if _sound_record_after(data, number, offset):
+            raise Corrupt(f"{path}: bad record at byte {offset}, with sound ones after it: restore the file from a copy")
         with path.open("r+b") as file:
             file.truncate(offset)
             os.fsync(file.fileno())
         self._sizes[number] = offset
 
 
-def _record_at(data: bytes, offset: int) -> bytes | None:
+def _record_at(data: bytes, segment: int, offset: int) -> bytes | None:
     """The payload of the record at `offset`, or None when it is not whole and sound."""
     if len(data) - offset < _HEAD.size:
         return None
-    length, crc = _HEAD.unpack_from(data, offset)
+    magic, length, crc = _HEAD.unpack_from(data, offset)
     start = offset + _HEAD.size
-    payload = data[start : start + length]
-    if not 0 < length <= RECORD_MAX_BYTES or len(payload) != length:
+    if magic != _MAGIC or not 0 < length <= min(RECORD_MAX_BYTES, len(data) - start):
         return None
-    return payload if zlib.crc32(payload, zlib.crc32(length.to_bytes(4, "big"))) == crc else None
+    payload = data[start : start + length]
+    return payload if zlib.crc32(payload, zlib.crc32(_PLACE.pack(segment, offset, length))) == crc else None
 
 
-def _sound_record_after(data: bytes, offset: int) -> bool:
-    """Whether the record at `offset` has a plausible length and a sound record follows it: damage, not a torn tail."""
-    if len(data) - offset < _HEAD.size:
-        return False
-    length, _ = _HEAD.unpack_from(data, offset)
-    return _record_at(data, offset + _HEAD.size + length) is not None
+def _sound_record_after(data: bytes, segment: int, offset: int) -> bool:
+    """Whether a sound record stands anywhere behind the bad one at `offset`: damage then, not a torn tail."""
+    while (offset := data.find(_MAGIC, offset + 1)) >= 0:
+        if _record_at(data, segment, offset) is not None:
+            return True
+    return False
 
 
 def _write_all(descriptor: int, parts: list[bytes]) -> None:
