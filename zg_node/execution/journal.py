@@ -33,13 +33,13 @@ class Journal:
         offset = 0
         while offset < len(data):
             try:
-                item, _, _, end = rlp.codec.consume_item(data, offset)
+                _, kind, length, start = rlp.codec.consume_length_prefix(data, offset)
             except (rlp.exceptions.DecodingError, IndexError):
                 break
-            if not isinstance(item, bytes):
+            offset = start + length
+            if kind is not bytes or offset > len(data):
                 break
-            found.append(item)
-            offset = end
+            found.append(data[start:offset])
         return found
 
     def save(self, pool: _core.Pool) -> None:

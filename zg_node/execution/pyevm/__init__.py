@@ -7,7 +7,8 @@
 | `view` | what execution reads, and `_core.State` seen that way |
 | `accounts` | py-evm's account database: a journal over a view |
 | `rules` | what makes a transaction invalid, where py-evm itself does not look |
-| `transition` | a block's system calls and transactions on py-evm's machine |
+| `machine` | py-evm's machine over that database, by fork |
+| `transition` | a block's system calls and transactions on that machine |
 | `encoding` | accounts to a state diff, receipts to bytes |
 | `engine` | the `Engine` Protocol over all of it |
 """

@@ -17,7 +17,8 @@ from eth.abc import SignedTransactionAPI
 from zg_node import _core
 from zg_node.errors import InvalidBlock, InvalidMessage, InvalidTransaction
 from zg_node.execution.pyevm.encoding import encode_diff, encode_receipts, header_length
-from zg_node.execution.pyevm.transition import PRAGUE, BlockContext, Receipt, Transition, decode
+from zg_node.execution.pyevm.machine import PRAGUE
+from zg_node.execution.pyevm.transition import BlockContext, Receipt, Transition, decode
 from zg_node.execution.pyevm.view import CodeCache, CoreView
 from zg_node.types.block import BODY_MAX_BYTES, Attributes, Header
 

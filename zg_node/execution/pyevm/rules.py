@@ -1,7 +1,7 @@
 """What makes a transaction invalid in a block, where py-evm itself does not look.
 
-py-evm checks the signature, the nonce, the fee cap against the base fee, and the balance against the price that is due. The
-rest of what Prague asks is here.
+py-evm checks the signature, the nonce, the fee cap against the base fee, and the balance against the price that is due.
+The rest of what Prague asks is here.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     decode ─▶ rules.check ─▶ py-evm's own checks ─▶ message ─▶ computation ─▶ fees, refunds, deletions ─▶ Receipt
 
-The machine is the fork's state class with `AccountJournal` under it. Headers are not py-evm's to check here: our blocks
+Headers are not py-evm's to check here: our blocks
 may repeat a second, which it would refuse.
 """
 
@@ -13,20 +13,15 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import rlp
-from eth.abc import AccountDatabaseAPI, AtomicDatabaseAPI, SignedTransactionAPI, TransactionBuilderAPI
+from eth.abc import AtomicDatabaseAPI, SignedTransactionAPI
 from eth.constants import BLANK_ROOT_HASH, SYSTEM_ADDRESS, SYSTEM_MESSAGE_GAS
 from eth.exceptions import PyEVMError
-from eth.typing import JournalDBCheckpoint
 from eth.vm.execution_context import ExecutionContext
 from eth.vm.forks.cancun.constants import BEACON_ROOTS_ADDRESS
-from eth.vm.forks.cancun.constants import MAX_BLOB_GAS_PER_BLOCK as CANCUN_BLOB_GAS_MAX
-from eth.vm.forks.cancun.state import CancunState, get_total_blob_gas
-from eth.vm.forks.cancun.transactions import CancunTransactionBuilder
+from eth.vm.forks.cancun.state import get_total_blob_gas
+from eth.vm.forks.frontier.state import FrontierTransactionExecutor
 from eth.vm.forks.london.constants import EIP3529_MAX_REFUND_QUOTIENT
 from eth.vm.forks.prague.constants import HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS
-from eth.vm.forks.prague.constants import MAX_BLOB_GAS_PER_BLOCK as PRAGUE_BLOB_GAS_MAX
-from eth.vm.forks.prague.state import PragueState
-from eth.vm.forks.prague.transactions import PragueTransactionBuilder
 from eth.vm.message import Message
 from eth_keys.exceptions import BadSignature
 from eth_typing import Address, BlockNumber, Hash32
@@ -34,68 +29,11 @@ from eth_utils.exceptions import ValidationError
 
 from zg_node.errors import InvalidTransaction
 from zg_node.execution.pyevm import rules
-from zg_node.execution.pyevm.accounts import AccountJournal
+from zg_node.execution.pyevm.machine import Fork
 from zg_node.execution.pyevm.view import View
 
 BLOCKHASH_WINDOW = 256
 """Blocks that BLOCKHASH reaches back."""
-
-
-class _Journalled:
-    """The parts of a py-evm state that keep a database, turned to `AccountJournal`."""
-
-    account_db_class: type[AccountDatabaseAPI] = AccountJournal
-    _account_db: AccountDatabaseAPI
-
-    @property
-    def journal(self) -> AccountJournal:
-        """The database, as what it is."""
-        return cast(AccountJournal, self._account_db)
-
-    def set_system_contracts(self) -> None:
-        """Nothing: a genesis decides what is deployed."""
-
-    def snapshot(self) -> tuple[Hash32, JournalDBCheckpoint]:
-        return BLANK_ROOT_HASH, self._account_db.record()
-
-    def revert(self, snapshot: tuple[Hash32, JournalDBCheckpoint]) -> None:
-        self._account_db.discard(snapshot[1])
-
-    def commit(self, snapshot: tuple[Hash32, JournalDBCheckpoint]) -> None:
-        self._account_db.commit(snapshot[1])
-
-    def get_transient_storage(self, address: Address, slot: int) -> bytes:
-        return self.journal.get_transient(address, slot)
-
-    def set_transient_storage(self, address: Address, slot: int, value: bytes) -> None:
-        self.journal.set_transient(address, slot, value)
-
-
-class _Cancun(_Journalled, CancunState):
-    pass
-
-
-class _Prague(_Journalled, PragueState):
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Fork:
-    """The rules that a block is executed under."""
-
-    name: str
-    state: type[_Cancun] | type[_Prague]
-    transactions: type[TransactionBuilderAPI]
-    blob_gas_max: int
-    """Blob gas that a block may hold."""
-    keeps_block_hashes: bool
-    """EIP-2935."""
-    has_gas_floor: bool
-    """EIP-7623."""
-
-
-CANCUN = Fork("cancun", _Cancun, CancunTransactionBuilder, CANCUN_BLOB_GAS_MAX, False, False)
-PRAGUE = Fork("prague", _Prague, PragueTransactionBuilder, PRAGUE_BLOB_GAS_MAX, True, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +131,16 @@ class Transition:
         if blob_gas_used > self._fork.blob_gas_max:
             raise InvalidTransaction("blob gas limit reached")
         state = self._state
-        executor = state.get_transaction_executor()
+        executor = cast(FrontierTransactionExecutor, state.get_transaction_executor())
         try:
             rules.check(tx, state, self._context.chain_id, self._fork.has_gas_floor)
             executor.validate_transaction(tx)
         except ValidationError as error:
             raise InvalidTransaction(str(error)) from error
         computation = executor.build_computation(executor.build_evm_message(tx), tx)
-        executor.finalize_computation(tx, computation)
+        # Fees, refunds and deletions; the overriding method would go on to look for touched empty accounts, in time
+        # that is quadratic in the call depth, and `lock_changes` knows them already.
+        FrontierTransactionExecutor.finalize_computation(executor, tx, computation)
         self.journal.lock_changes()
         gas_used = tx.gas - computation.get_gas_remaining()
         refund = min(computation.get_gas_refund(), gas_used // EIP3529_MAX_REFUND_QUOTIENT)

@@ -60,7 +60,7 @@ impl Engine {
         limits: CallLimits,
     ) -> Result<Accesses, CallFailure> {
         let scene = Scene::new(self, view, env, overrides, limits)?;
-        let gas = fields.gas.unwrap_or(env.gas_limit).min(limits.gas_cap);
+        let gas = fields.gas.unwrap_or(u64::MAX).min(limits.gas_cap);
         let mut tx = message(fields, env, gas)?;
         if tx.tx_type == 0 {
             tx.tx_type = 1;

@@ -23,7 +23,7 @@ use revm::context::{Evm, FrameStack, TxEnv};
 use revm::context_interface::result::{ExecutionResult, HaltReason};
 use revm::handler::instructions::EthInstructions;
 use revm::{ExecuteEvm, InspectEvm, Inspector};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use zg_chain::{CallFields, StateOverrides};
 use zg_types::StateView;
 
@@ -153,7 +153,7 @@ impl<'a> Scene<'a> {
             own_codes: view.has_code().then(CodeCache::default),
             view,
             timeout: limits.timeout,
-            deadline: Deadline::at(Instant::now() + limits.timeout),
+            deadline: Deadline::after(limits.timeout),
         })
     }
 

@@ -13,7 +13,7 @@ use revm::interpreter::{
     Instruction, InstructionContext, InstructionExecResult, InstructionResult,
     instructions::{contract, control},
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Checked instructions from one look at the clock to the next.
 const CHECK_INTERVAL: u32 = 64;
@@ -37,8 +37,9 @@ impl Default for Deadline {
 impl Deadline {
     pub(crate) const NEVER: Self = Self { at: None, until_check: 0 };
 
-    pub(crate) fn at(at: Instant) -> Self {
-        Self { at: Some(at), until_check: 0 }
+    /// The end of `timeout`, which begins now; never when the clock does not reach that far.
+    pub(crate) fn after(timeout: Duration) -> Self {
+        Self { at: Instant::now().checked_add(timeout), until_check: 0 }
     }
 
     /// Whether the time is over, by a clock read now and then.

@@ -33,7 +33,7 @@ impl<'a> Inspector<Ctx<'a>> for LastStep {
     }
 
     fn frame_end(&mut self, _: &mut Ctx<'a>, _: &FrameInput, _: &mut FrameResult) {
-        self.frames -= 1;
+        self.frames = self.frames.saturating_sub(1);
     }
 }
 

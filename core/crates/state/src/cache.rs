@@ -197,7 +197,7 @@ mod tests {
             cache.put_word(0, Address::ZERO, U256::from(slot), U256::from(slot));
             assert_eq!(cache.word(0, &hot.0, &hot.1), Some(U256::from(5)));
         }
-        let held: usize = cache.words.shards.iter().map(|s| s.lock().young.len() + s.lock().old.len()).sum();
+        let held: usize = cache.words.shards.iter().map(|s| s.lock()).map(|s| s.young.len() + s.old.len()).sum();
         assert!(held * size_of::<((Address, U256), U256)>() <= (1 << 16) * 3 / 8, "{held} entries");
     }
 

@@ -206,3 +206,69 @@ fn write_history(batch: &mut Batch, job: &Job, meta: &Meta) -> Result<(), ViewEr
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use alloy_primitives::U256;
+    use zg_types::{Account, AccountDiff, SlotDiff, StateDiff};
+
+    use super::*;
+    use crate::state::{At, Options};
+
+    /// The directory's numbers under `tag`.
+    fn numbers(state: &State, tag: u8) -> BTreeSet<u64> {
+        let disk = state.with_chain(|chain| Ok(chain.disk.clone())).expect("after genesis");
+        let mut cursor = disk.cursor();
+        let mut numbers = BTreeSet::new();
+        cursor.seek(&[tag]);
+        while let Some((key, _)) = cursor.entry().expect("reads").filter(|(key, _)| key[0] == tag) {
+            numbers.insert(u64::from_be_bytes(key[1..9].try_into().expect("a number")));
+            cursor.next();
+        }
+        numbers
+    }
+
+    /// One account that counts blocks, in its nonce and in a slot.
+    fn counter(number: u64) -> StateDiff {
+        let account = |nonce| Account { nonce, ..Account::default() };
+        let storage = vec![SlotDiff { slot: U256::ZERO, before: U256::from(number), after: U256::from(number + 1) }];
+        let accounts = vec![AccountDiff {
+            address: Address::repeat_byte(1),
+            before: number.checked_sub(1).map(account),
+            after: Some(account(number)),
+            wiped: false,
+            storage,
+        }];
+        StateDiff { accounts, codes: vec![] }
+    }
+
+    #[test]
+    fn nothing_is_left_of_blocks_that_history_does_not_keep() {
+        for step in [1, 7, 64, 500] {
+            let path = std::env::temp_dir().join(format!("zg-state-flush-{}-{step}", std::process::id()));
+            let options = Options { cache_bytes: 1 << 16, history_blocks: Some(70) };
+            let state = State::open(&path, options).expect("opens");
+            state.init_genesis(B256::ZERO, &counter(0)).expect("genesis");
+            for number in 1..=500u64 {
+                let hash = B256::from(U256::from(number));
+                let parent = B256::from(U256::from(number - 1));
+                let prepared = state.prepare(parent, counter(number), true).expect("prepares");
+                state.insert(hash, prepared).expect("inserts");
+                state.finalise(hash).expect("finalises");
+                if number % step == 0 {
+                    state.flush().expect("flushes");
+                }
+            }
+            state.flush().expect("flushes");
+            assert_eq!(numbers(&state, key::BLOCK), (430..=500).collect(), "step {step}");
+            assert_eq!(numbers(&state, key::REVERSE), (431..=500).collect(), "step {step}");
+            assert_eq!(numbers(&state, key::INDEX), [6].into(), "step {step}");
+            assert_eq!(numbers(&state, key::LINK), [500].into(), "step {step}");
+            assert!(state.view(At::Number(429)).is_err() && state.view(At::Number(430)).is_ok());
+            drop(state);
+            std::fs::remove_dir_all(&path).expect("removable");
+        }
+    }
+}

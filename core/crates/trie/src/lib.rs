@@ -5,17 +5,17 @@
 //! storage tries.
 //!
 //! ```text
-//!             changes ─▶ edit ──▶ drafts ──▶ seal ─▶ next version ─▶ collect_unsaved ─▶ disk, by (owner, path)
-//!   NodeSource ─ nodes ───┘        (structure) (hashes)     └──────▶ prune (forget what the disk has)
+//!        changes ──▶ edit ──▶ drafts ──▶ seal ──▶ next version ──▶ collect_unsaved ──▶ disk, by (owner, path)
+//!   NodeSource ─ nodes ─┘  (structure)  (hashes)        └─────────▶ prune: forget what the disk has
 //! ```
-//! - [`edit`](self) sorts the batch and descends once per subtree; it finds the new structure and the paths that fall empty.
-//! - Sealing hashes all new nodes of a level side by side, across storage tries.
-//! - Nodes that are not in memory come from a [`NodeSource`], and are checked against the hash that refers to them:
-//!   `ViewError::Corrupt` names owner and path of one that is absent or another.
+//! - `edit` takes the batch sorted and descends once a subtree; it finds the new structure and the paths that fall empty.
+//! - `draft` seals: it hashes the new nodes of a level side by side in vector lanes (`keccak`), across storage tries.
+//! - Nodes that are not in memory come from a [`NodeSource`] and are checked against the hash that refers to them.
 //!
-//! On disk a node is kept by its path, so a newer version's node overwrites the older one. The source therefore serves one
-//! version and its descendants; a version that was left behind finds foreign nodes there (`Corrupt`) once its own have left
-//! memory. Whoever writes must delete [`Update::wiped`] and [`Update::removed`] first and then put what is unsaved.
+//! Common errors: `ViewError::Corrupt` names owner and path of a node that is absent from the source or is another one.
+//! On disk a node is kept by its path, so a newer version's node overwrites the older one. The source therefore serves the
+//! version that was flushed last and its descendants; any other finds foreign nodes (`Corrupt`) as soon as it needs one that
+//! is not in memory. Whoever writes deletes [`Update::wiped`] and [`Update::removed`] first and then puts what is unsaved.
 
 mod account;
 mod draft;
@@ -34,8 +34,10 @@ use crate::load::Loader;
 use crate::node::{Node, Tree};
 use crate::value::{AccountValue, Value};
 use alloy_primitives::{B256, Bytes, U256};
+use std::fmt;
 use zg_types::{Account, ViewError};
 
+pub use crate::keccak::keccak256_batch;
 pub use alloy_trie::EMPTY_ROOT_HASH;
 
 /// Where nodes that are not in memory come from.
@@ -44,6 +46,9 @@ pub trait NodeSource: Send + Sync {
     /// `owner` = keccak(address). None when absent.
     fn node(&self, owner: Option<&B256>, path: &[u8]) -> Result<Option<Vec<u8>>, ViewError>;
 }
+
+/// Gets nodes as (owner, path in nibbles, RLP).
+pub type NodeSink<'a> = dyn FnMut(Option<&B256>, &[u8], &[u8]) + 'a;
 
 /// What became of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +64,7 @@ pub struct AccountChange {
 }
 
 /// A new version, and what the disk is to forget.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Update {
     pub trie: StateTrie,
     /// (owner, path in nibbles) where a node was stored and none may be now.
@@ -94,6 +99,12 @@ pub struct StateTrie {
     /// Counts updates; nodes carry that of their last use.
     generation: u32,
     bytes: usize,
+}
+
+impl fmt::Debug for StateTrie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StateTrie").field("root", &self.root.hash).field("bytes", &self.bytes).finish_non_exhaustive()
+    }
 }
 
 impl StateTrie {
@@ -146,7 +157,7 @@ impl StateTrie {
 
     /// Give every node in memory that the disk does not have to `sink` as (owner, path in nibbles, RLP), and mark it saved
     /// in every version that shares it. Nodes embedded in their parents (RLP under 32 bytes) have no entry, roots always do.
-    pub fn collect_unsaved(&self, sink: &mut dyn FnMut(Option<&B256>, &[u8], &[u8])) {
+    pub fn collect_unsaved(&self, sink: &mut NodeSink<'_>) {
         retain::collect(&self.root, None, sink);
     }
 

@@ -161,9 +161,7 @@ impl<V: Value> Node<V> {
         let size = match self {
             Self::Leaf(leaf) => size_of::<usize>() + size_of::<Leaf<V>>() + leaf.value.heap_bytes(),
             Self::Ext(_) => size_of::<usize>() + size_of::<Ext<V>>(),
-            Self::Branch(branch) => {
-                2 * size_of::<usize>() + size_of::<BranchHead>() + branch.slice.len() * size_of::<Child<V>>()
-            }
+            Self::Branch(branch) => 2 * size_of::<usize>() + size_of::<BranchHead>() + size_of_val(&branch.slice),
         };
         (size + 8).next_multiple_of(16)
     }

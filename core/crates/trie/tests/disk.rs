@@ -3,8 +3,7 @@
 mod world;
 
 use alloy_primitives::{B256, U256, keccak256};
-use std::collections::BTreeMap;
-use world::{Disk, Random, World, step};
+use world::{Disk, Nodes, Place, Random, World, step};
 use zg_trie::{AccountChange, StateTrie};
 use zg_types::{Account, ViewError};
 
@@ -178,9 +177,7 @@ fn a_foreign_node_is_corruption_with_its_place() {
     }
 }
 
-type Nodes = BTreeMap<(Option<B256>, Vec<u8>), Vec<u8>>;
-
-fn expect_corrupt(trie: &StateTrie, broken: Nodes, (node_owner, path): &(Option<B256>, Vec<u8>), owner: B256) {
+fn expect_corrupt(trie: &StateTrie, broken: Nodes, (node_owner, path): &Place, owner: B256) {
     let disk = Disk(broken.into());
     let Err(ViewError::Corrupt(why)) = visit(trie, &disk, owner) else {
         panic!("{node_owner:?} {path:?} was accepted")

@@ -22,7 +22,7 @@ fn verify(trie: &StateTrie, world: &World, disk: &Disk, key: B256, slots: &[B256
             assert_eq!((keccak256(&proven.proof[0]), proven.proof.len()), (proof.storage_root, 1));
             continue;
         }
-        let expected = word.map(|word| alloy_rlp::encode(word));
+        let expected = word.map(alloy_rlp::encode);
         verify_proof(proof.storage_root, Nibbles::unpack(slot), expected, &proven.proof).unwrap();
     }
     proof

@@ -86,23 +86,6 @@ fn pruned_blocks_are_missing_and_the_last_ones_are_exact() {
 }
 
 #[test]
-fn pruning_deletes_what_it_forgets() {
-    let sizes = [Some(10), None].map(|keep| {
-        let directory = Directory::new();
-        let state = open(&directory, keep);
-        chain(&state, &mut Random(13), 400);
-        state.flush().expect("flushes");
-        state.compact();
-        drop(state);
-        let files = std::fs::read_dir(directory.path()).expect("a directory");
-        let tables =
-            files.map(|file| file.expect("a file")).filter(|file| file.path().extension().is_some_and(|e| e == "ldb"));
-        tables.map(|file| file.metadata().expect("metadata").len()).sum::<u64>()
-    });
-    assert!(sizes[0] * 4 < sizes[1], "pruned {} bytes, archive {} bytes", sizes[0], sizes[1]);
-}
-
-#[test]
 fn a_chain_flushed_far_past_its_history_keeps_only_the_end() {
     let directory = Directory::new();
     let state = open(&directory, Some(3));

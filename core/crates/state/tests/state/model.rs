@@ -1,6 +1,6 @@
 //! A plain model of the state, random blocks over it, and temporary directories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -89,21 +89,21 @@ impl Model {
     /// Change some accounts at random; the diff from the state before to the state after.
     pub(crate) fn random_block(&mut self, random: &mut Random) -> StateDiff {
         let before = self.clone();
-        let mut wiped = BTreeMap::new();
+        let mut wiped = BTreeSet::new();
         let mut codes = BTreeMap::new();
         for _ in 0..1 + random.below(6) {
             let address = address(random.below(ADDRESSES));
             match random.below(10) {
                 0 => {
                     if self.accounts.remove(&address).is_some() {
-                        wiped.insert(address, true);
+                        wiped.insert(address);
                     }
                 }
                 1 => {
                     if let Some((_, storage)) = self.accounts.get_mut(&address) {
                         storage.clear();
                         storage.insert(U256::from(random.below(SLOTS)), U256::from(1 + random.below(9)));
-                        wiped.insert(address, true);
+                        wiped.insert(address);
                     }
                 }
                 2 => {
@@ -126,14 +126,13 @@ impl Model {
                 }
             }
         }
-        let mut diff = before.diff_to(self);
-        diff.accounts.iter_mut().for_each(|account| account.wiped = wiped.contains_key(&account.address));
+        let mut diff = before.diff_to(self, &wiped);
         diff.codes = codes.into_iter().collect();
         diff
     }
 
-    /// What takes this model to `after`, nothing wiped.
-    pub(crate) fn diff_to(&self, after: &Model) -> StateDiff {
+    /// What takes this model to `after`; accounts in `wiped` list all slots that they had and have.
+    fn diff_to(&self, after: &Model, wiped: &BTreeSet<Address>) -> StateDiff {
         let mut addresses: Vec<&Address> = self.accounts.keys().chain(after.accounts.keys()).collect();
         addresses.sort();
         addresses.dedup();
@@ -152,8 +151,8 @@ impl Model {
                 address: **address,
                 before: old.map(|entry| entry.0),
                 after: new.map(|entry| entry.0),
-                wiped: false,
-                storage: slots.iter().map(slot).filter(|slot| slot.before != slot.after).collect(),
+                wiped: wiped.contains(*address),
+                storage: slots.iter().map(slot).filter(|s| wiped.contains(*address) || s.before != s.after).collect(),
             }
         };
         let changed = |account: &AccountDiff| account.before != account.after || !account.storage.is_empty();
@@ -195,7 +194,7 @@ pub(crate) fn genesis(state: &State, random: &mut Random) -> Model {
     for _ in 0..8 {
         model.random_block(random);
     }
-    let mut diff = Model::default().diff_to(&model);
+    let mut diff = Model::default().diff_to(&model, &BTreeSet::new());
     diff.codes = (0..250u8).map(|byte| Bytes::from(vec![byte; 40])).map(|code| (keccak256(&code), code)).collect();
     diff.codes.sort();
     let root = state.init_genesis(hash(0, 0), &diff).expect("genesis");

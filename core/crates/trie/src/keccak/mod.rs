@@ -31,6 +31,18 @@ pub(crate) struct Batch {
     width: Width,
 }
 
+/// The Keccak-256 digests of `messages`, in their order; several times faster than one by one where they are many and short.
+pub fn keccak256_batch<M: AsRef<[u8]>>(messages: &[M]) -> Vec<B256> {
+    let mut digests = vec![B256::ZERO; messages.len()];
+    let mut batch = Batch::new();
+    let mut done = |tag: u32, digest| digests[tag as usize] = digest;
+    for (tag, message) in messages.iter().enumerate() {
+        batch.push(tag as u32, message.as_ref(), &mut done);
+    }
+    batch.flush(&mut done);
+    digests
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Width {
     #[cfg(target_arch = "x86_64")]
@@ -95,8 +107,8 @@ impl Group {
     fn hash(&mut self, blocks: usize, width: Width, done: &mut impl FnMut(u32, B256)) {
         let mut digests = [[0; 32]; LANES];
         if self.count < 2 || width == Width::One {
-            for lane in 0..self.count {
-                digests[lane] = keccak256(&self.messages[lane][..self.lengths[lane]]).0;
+            for (lane, digest) in digests.iter_mut().enumerate().take(self.count) {
+                *digest = keccak256(&self.messages[lane][..self.lengths[lane]]).0;
             }
         } else {
             self.hash_lanes(blocks, width, &mut digests);
@@ -141,6 +153,14 @@ mod tests {
         for (message, digest) in messages.iter().zip(digests) {
             assert_eq!(digest, Some(keccak256(message)), "{width:?}, {} bytes", message.len());
         }
+    }
+
+    #[test]
+    fn a_batch_of_keys_hashes_in_order() {
+        let keys: Vec<[u8; 20]> = (0..77).map(|i| [i; 20]).collect();
+        let expected: Vec<B256> = keys.iter().map(keccak256).collect();
+        assert_eq!(keccak256_batch(&keys), expected);
+        assert!(keccak256_batch::<[u8; 20]>(&[]).is_empty());
     }
 
     #[test]

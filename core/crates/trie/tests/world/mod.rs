@@ -52,9 +52,13 @@ impl Random {
     }
 }
 
-/// Disk nodes by (owner, path).
+/// Where a node is: owner and path.
+pub(crate) type Place = (Option<B256>, Vec<u8>);
+pub(crate) type Nodes = BTreeMap<Place, Vec<u8>>;
+
+/// A disk in memory.
 #[derive(Default)]
-pub(crate) struct Disk(pub(crate) Mutex<BTreeMap<(Option<B256>, Vec<u8>), Vec<u8>>>);
+pub(crate) struct Disk(pub(crate) Mutex<Nodes>);
 
 impl NodeSource for Disk {
     fn node(&self, owner: Option<&B256>, path: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
@@ -91,12 +95,7 @@ impl Disk {
         world
     }
 
-    fn leaves(
-        &self,
-        owner: Option<B256>,
-        root: B256,
-        used: &mut BTreeSet<(Option<B256>, Vec<u8>)>,
-    ) -> Vec<(B256, Vec<u8>)> {
+    fn leaves(&self, owner: Option<B256>, root: B256, used: &mut BTreeSet<Place>) -> Vec<(B256, Vec<u8>)> {
         let mut leaves = Vec::new();
         if root != EMPTY_ROOT_HASH {
             self.descend(owner, Nibbles::new(), &RlpNode::word_rlp(&root), used, &mut leaves);
@@ -109,7 +108,7 @@ impl Disk {
         owner: Option<B256>,
         path: Nibbles,
         reference: &RlpNode,
-        used: &mut BTreeSet<(Option<B256>, Vec<u8>)>,
+        used: &mut BTreeSet<Place>,
         leaves: &mut Vec<(B256, Vec<u8>)>,
     ) {
         let rlp = match reference.as_hash() {

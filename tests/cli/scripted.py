@@ -1,0 +1,45 @@
+"""A node that answers what a test wrote down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Answer = object | Callable[..., object]
+
+
+@dataclass
+class ScriptedNode:
+    """JSON-RPC over HTTP from a table: method → result, or a function of the parameters that may return an error."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    calls: list[tuple[str, str, list[Any]]] = field(default_factory=list)
+    """(path, method, parameters) of every request."""
+    url: str = ""
+    raw: bytes | None = None
+    """What to answer instead of JSON-RPC."""
+    status: int = 200
+
+    def reply(self, path: str, body: bytes) -> bytes:
+        request = json.loads(body)
+        method, params = request["method"], request["params"]
+        self.calls.append((path, method, params))
+        if self.raw is not None:
+            return self.raw
+        answer = self.answers[method]
+        result = answer(*params) if callable(answer) else answer
+        if isinstance(result, RpcError):
+            fault = {"code": result.code, "message": result.message, "data": result.data}
+            return json.dumps({"jsonrpc": "2.0", "id": request["id"], "error": fault}).encode()
+        return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode()
+
+
+@dataclass(frozen=True)
+class RpcError:
+    """An answer that is a fault."""
+
+    code: int
+    message: str
+    data: str | None = None

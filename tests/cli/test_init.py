@@ -1,0 +1,97 @@
+"""`init` and `config`: a data directory whose files are what was asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import Result
+
+from zg_node.cli import home as homes
+from zg_node.config import Settings, load, parse
+from zg_node.execution.genesis import packaged
+
+Run = Callable[..., Result]
+
+
+def test_init_makes_a_home_with_its_configuration(zg: Run, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    record = json.loads(zg("init", "alpha", "--home", home, "--shards", 2, "--json").stdout)
+    settings = load(home / homes.CONFIG)
+    assert (settings.node.name, settings.network.shards, settings.network.genesis) == ("alpha", 2, "devnet")
+    assert record["home"] == str(home)
+    assert not (home / "vote.key").exists()
+
+
+def test_init_with_a_genesis_file_copies_it_and_makes_a_voting_key(zg: Run, tmp_path: Path) -> None:
+    chain = tmp_path / "chain.toml"
+    chain.write_text(packaged("devnet"))
+    home = tmp_path / "home"
+    record = json.loads(zg("init", "alpha", "--home", home, "--genesis", chain, "--json").stdout)
+    assert (home / "genesis.toml").read_text() == chain.read_text()
+    assert load(home / homes.CONFIG).network.genesis == "genesis.toml"
+    assert (home / "vote.key").stat().st_mode & 0o777 == 0o600
+    assert len(record["validator"]) == 42
+
+
+def test_init_refuses_a_genesis_file_that_is_none_and_leaves_nothing(zg: Run, tmp_path: Path) -> None:
+    chain = tmp_path / "chain.toml"
+    chain.write_text("name = 3")
+    result = zg("init", "alpha", "--home", tmp_path / "home", "--genesis", chain)
+    assert result.exit_code == 2
+    assert "chain.toml" in result.output
+    assert not (tmp_path / "home").exists()
+
+
+def test_init_refuses_a_directory_with_files(zg: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = zg("init", "alpha", "--home", tmp_path)
+    assert result.exit_code == 2
+    assert "not empty" in result.output
+
+
+def test_init_refuses_a_name_that_is_none(zg: Run, tmp_path: Path) -> None:
+    result = zg("init", "a/b", "--home", tmp_path / "home")
+    assert result.exit_code == 2
+    assert not (tmp_path / "home").exists()
+
+
+def test_config_default_is_a_configuration_file(zg: Run) -> None:
+    assert parse(zg("config", "default").stdout, "output") == Settings()
+
+
+def test_config_show_fills_in_what_the_file_leaves_out(zg: Run, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[rpc]\nport = 9000\n")
+    shown = json.loads(zg("config", "show", "--config", file, "--json").stdout)
+    assert shown["rpc"]["port"] == 9000
+    assert shown["mempool"] == Settings().mempool.model_dump()
+    assert parse(zg("config", "show", "--config", file).stdout, "output").rpc.port == 9000
+
+
+def test_config_show_names_the_unknown_key(zg: Run, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[rpc]\nprot = 9000\n")
+    result = zg("config", "show", "--config", file)
+    assert result.exit_code == 2
+    assert "did you mean 'rpc.port'?" in result.output
+
+
+def test_start_without_a_home_says_how_to_make_one(zg: Run, tmp_path: Path) -> None:
+    result = zg("start", "--home", tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert "zg-node init" in result.output
+
+
+def test_devnet_refuses_contradicting_options(zg: Run, tmp_path: Path) -> None:
+    result = zg("devnet", "--datadir", tmp_path / "home", "--archive", "--prune", 5)
+    assert result.exit_code == 2
+    assert not (tmp_path / "home").exists()
+
+
+def test_devnet_reset_leaves_a_foreign_directory_alone(zg: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    result = zg("devnet", "--datadir", tmp_path, "--reset")
+    assert result.exit_code == 2
+    assert (tmp_path / "file").read_text() == "mine"

@@ -1,0 +1,45 @@
+"""Send-to-final latency on an idle chain: one transfer at a time, from its request written to its receipt read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from zg_node.bench.account import Account, fresh_address
+from zg_node.bench.http import Endpoint
+from zg_node.bench.measurement import Latency
+from zg_node.bench.rpc import RpcClient
+from zg_node.bench.transaction import Call, Fees, Signer
+from zg_node.errors import Unavailable
+
+POLL_S = 0.001
+PAUSE_S = 0.025
+"""Between two transfers, so that the chain is idle again."""
+TIMEOUT_S = 30.0
+
+
+async def idle_latency(endpoint: Endpoint, key: bytes, fees: Fees, samples: int) -> Latency:
+    """Raises Unavailable when a transfer takes longer than TIMEOUT_S."""
+    client = RpcClient(endpoint)
+    await client.open()
+    try:
+        signer = Signer(key, await client.number("eth_chainId"), fees)
+        nonce = (await client.nonces([Account.of(key).address]))[0]
+        seconds = []
+        for index in range(samples):
+            signed = signer.sign(nonce + index, Call(fresh_address("idle", index), 21_000, value=1))
+            await asyncio.sleep(PAUSE_S)
+            seconds.append(await _time_one(client, signed.raw_hex.decode(), signed.hash))
+    finally:
+        client.close()
+    return Latency.of(seconds)
+
+
+async def _time_one(client: RpcClient, raw_hex: str, tx_hash: bytes) -> float:
+    written = time.monotonic()
+    await client.call("eth_sendRawTransaction", f"0x{raw_hex}")
+    while await client.call("eth_getTransactionReceipt", f"0x{tx_hash.hex()}") is None:
+        if time.monotonic() - written > TIMEOUT_S:
+            raise Unavailable(f"transfer 0x{tx_hash.hex()} has no receipt after {TIMEOUT_S:g} s")
+        await asyncio.sleep(POLL_S)
+    return time.monotonic() - written

@@ -1,0 +1,31 @@
+"""`zg-node account`: what a running node knows of an account."""
+
+from __future__ import annotations
+
+import click
+
+from zg_node.cli.options import client, json_option, rpc_options
+from zg_node.cli.output import show
+from zg_node.cli.values import Address, coins
+from zg_node.keys import checksum
+
+
+@click.group()
+def account() -> None:
+    """Look at accounts."""
+
+
+@account.command()
+@click.argument("address", type=Address())
+@click.option("--block", default="latest", show_default=True, help="A block number, or latest, pending, earliest.")
+@rpc_options
+@json_option
+def balance(address: bytes, block: str, rpc: str, shard: int, as_json: bool) -> None:
+    """Print the balance and the nonce of ADDRESS."""
+    node = client(rpc, shard)
+    at = hex(int(block)) if block.isdecimal() else block
+    name = checksum(address)
+    wei = node.quantity("eth_getBalance", name, at)
+    nonce = node.quantity("eth_getTransactionCount", name, at)
+    balances = {"balance_wei": str(wei)} if as_json else {"balance": f"{coins(wei)} coins"}
+    show({"address": name, **balances, "nonce": nonce}, as_json)

@@ -1,0 +1,113 @@
+"""A node's data directory: how it is begun, recognised, held by one process at a time, and wiped.
+
+<home>/zg-node.home    the marker: says that the directory is ours, and of which kind; locked while in use
+<home>/config.toml     settings (absent in a development network's directory that took none)
+<home>/keys/           accounts     <home>/vote.key   the validator's key
+everything else        belongs to the node: logs and databases, one place a shard
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from zg_node.config import Settings, render
+from zg_node.errors import InvalidConfig
+
+MARKER = "zg-node.home"
+MARKER_MAX_BYTES = 4096
+CONFIG = "config.toml"
+VOTE_KEY = "vote.key"
+VERSION = 1
+
+Kind = Literal["devnet", "node"]
+
+
+def begin(home: Path, kind: Kind) -> None:
+    """Make `home` a data directory. Raises InvalidConfig when it is one already, or holds someone's files."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (home / MARKER).exists():
+            raise InvalidConfig(f"{home} is a data directory already; choose another, or start it as it is")
+        if any(home.iterdir()):
+            raise InvalidConfig(f"{home} is not empty and not a zg-node data directory; choose another")
+        text = json.dumps({"kind": kind, "version": VERSION}) + "\n"
+        (home / MARKER).write_text(text, encoding="ascii")
+    except OSError as error:
+        raise InvalidConfig(f"{home} cannot be made a data directory: {error.strerror}") from error
+
+
+def keep_settings(home: Path, settings: Settings) -> None:
+    """Write the settings of a development network, so that `zg-node db` opens its data as it was."""
+    draft = home / f"{CONFIG}.draft"
+    draft.write_text(render(settings), encoding="utf-8")
+    draft.replace(home / CONFIG)
+
+
+def is_home(home: Path) -> bool:
+    """Whether `home` has been begun."""
+    return (home / MARKER).is_file()
+
+
+def kind_of(home: Path) -> Kind:
+    """Which kind of data directory `home` is. Raises InvalidConfig when it is none, or another version's."""
+    if not home.is_dir():
+        raise InvalidConfig(f"{home} does not exist; make it with `zg-node init NAME --home {home}`")
+    if not is_home(home):
+        raise InvalidConfig(
+            f"{home} is not a zg-node data directory; make one with `zg-node init NAME --home DIRECTORY`"
+        )
+    try:
+        with (home / MARKER).open("rb") as file:
+            marker = json.loads(file.read(MARKER_MAX_BYTES))
+        kind, version = marker["kind"], marker["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidConfig(f"{home / MARKER} is damaged; restore it from a copy") from error
+    if version != VERSION or kind not in ("devnet", "node"):
+        raise InvalidConfig(f"{home} was made by another version of zg-node, or for something else")
+    return "devnet" if kind == "devnet" else "node"
+
+
+@contextmanager
+def held(home: Path) -> Iterator[None]:
+    """Hold `home` against every other process. Raises InvalidConfig when it is held, or not a data directory."""
+    kind_of(home)
+    try:
+        descriptor = os.open(home / MARKER, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise InvalidConfig(f"{home} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise InvalidConfig(f"another zg-node is using {home}; stop it first, or choose another directory") from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def wipe(home: Path, kind: Kind) -> None:
+    """Remove `home`. Raises InvalidConfig unless it is a data directory of `kind` that nobody uses."""
+    if not home.exists():
+        return
+    if home.is_symlink():
+        raise InvalidConfig(f"{home} is a symbolic link; it is not removed")
+    found = kind_of(home)
+    if found != kind:
+        raise InvalidConfig(f"{home} belongs to a {found}, not to a {kind}; it is not removed")
+    with held(home):
+        # The marker goes last, so that an interrupted removal can be repeated.
+        for path in home.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != MARKER:
+                path.unlink()
+        (home / MARKER).unlink()
+        home.rmdir()

@@ -1,0 +1,52 @@
+"""Options that several commands share, so that one word means one thing everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from zg_node.cli.client import RpcClient
+
+DEFAULT_URL = "http://127.0.0.1:8545"
+DEFAULT_HOME = Path("~/.zg-node/node")
+DEVNET_HOME = Path("~/.zg-node/devnet")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class HomePath(click.ParamType[Path]):
+    """A data directory; `~` is the user's home."""
+
+    name = "directory"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return Path(str(value)).expanduser().absolute()
+
+
+def home_option(command: Command) -> Command:
+    return click.option(
+        "--home", type=HomePath(), default=DEFAULT_HOME, show_default=True, help="The node's data directory."
+    )(command)
+
+
+def rpc_options(command: Command) -> Command:
+    """`--rpc` and `--shard`; the command takes `rpc: str, shard: int` and calls `client`."""
+    command = click.option(
+        "--shard", type=click.IntRange(0), default=0, show_default=True, help="Which shard of the node to ask."
+    )(command)
+    return click.option("--rpc", metavar="URL", default=DEFAULT_URL, show_default=True, help="The node to ask.")(
+        command
+    )
+
+
+def client(rpc: str, shard: int) -> RpcClient:
+    """The client that `rpc_options` asked for."""
+    return RpcClient(f"{rpc.rstrip('/')}/shard/{shard}" if shard else rpc)
+
+
+def json_option(command: Command) -> Command:
+    """`--json`; the command takes `as_json: bool`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)

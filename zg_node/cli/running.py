@@ -1,0 +1,63 @@
+"""A node in the foreground: from its data directory being held to a clean stop on Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from zg_node.cli import home as homes
+from zg_node.cli import logs
+from zg_node.config import Settings
+from zg_node.keys import vote_key
+from zg_node.node import BlockLine, Node
+
+
+def run_node(
+    settings: Settings,
+    home: Path,
+    *,
+    on_ready: Callable[[Node], None],
+    on_block: Callable[[BlockLine], None] | None = None,
+    on_stopping: Callable[[], None] | None = None,
+) -> None:
+    """Hold `home`, run a node there until a signal, and close it. Raises what made the node give up."""
+    logs.configure(settings.node.log_level, settings.node.log_format)
+    with homes.held(home):
+        key = vote_key(path).secret if (path := home / homes.VOTE_KEY).exists() else None
+        node = Node(settings, home, vote_key=key, on_block=on_block)
+        uvloop.run(_serve(node, on_ready, on_stopping))
+
+
+async def _serve(node: Node, on_ready: Callable[[Node], None], on_stopping: Callable[[], None] | None) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await node.start()
+    try:
+        if not stop.is_set():
+            on_ready(node)
+        await _first(node.wait(), stop.wait())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)  # a second Ctrl-C does not wait
+        if stop.is_set() and on_stopping is not None:
+            on_stopping()
+    finally:
+        await node.stop()
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return when one of `waits` is done, or raise what it raised; the others are cancelled."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()

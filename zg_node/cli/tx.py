@@ -1,0 +1,147 @@
+"""`zg-node tx`: send transactions, deploy and call contracts, read receipts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zg_node.cli import abi
+from zg_node.cli.artifact import Artifact
+from zg_node.cli.options import client, json_option, rpc_options
+from zg_node.cli.output import show
+from zg_node.cli.signer import SignerChoice, signer_options
+from zg_node.cli.transaction import Fees, fee_options, send_transaction
+from zg_node.cli.values import Address, Amount, Hex
+from zg_node.errors import Unavailable
+from zg_node.keys import checksum
+
+
+@click.group()
+def tx() -> None:
+    """Send transactions, deploy and call contracts."""
+
+
+@tx.command()
+@click.argument("to", type=Address())
+@click.argument("signature", required=False)
+@click.argument("arguments", nargs=-1)
+@click.option("--value", type=Amount(), default=0, help="Coins to send: 1.5, 3gwei, 10wei.")
+@click.option("--data", type=Hex(), help="Call data, instead of SIGNATURE and ARGUMENTS.")
+@signer_options
+@fee_options
+@rpc_options
+@json_option
+def send(
+    to: bytes,
+    signature: str | None,
+    arguments: tuple[str, ...],
+    value: int,
+    data: bytes | None,
+    rpc: str,
+    shard: int,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Send coins TO an address, or call a function there, and wait until that is final.
+
+    \b
+    zg-node tx send 0x7099…79C8 --value 1.5 --dev 0
+    zg-node tx send 0x5FbD…0aa3 'transfer(address,uint256)' 0x7099…79C8 1000 --dev 0
+    """
+    if data is not None and signature is not None:
+        raise click.UsageError("give either --data or SIGNATURE, not both")
+    payload = abi.parse_signature(signature).encode(arguments) if signature else data or b""
+    signer, fees = _split(options)
+    record = send_transaction(client(rpc, shard), signer, fees, to, value, payload)
+    show(record, as_json)
+
+
+@tx.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("arguments", nargs=-1)
+@click.option("--value", type=Amount(), default=0, help="Coins for the constructor: 1.5, 3gwei, 10wei.")
+@signer_options
+@fee_options
+@rpc_options
+@json_option
+def deploy(
+    file: Path, arguments: tuple[str, ...], value: int, rpc: str, shard: int, as_json: bool, **options: Any
+) -> None:
+    """Deploy the contract in FILE with its constructor's ARGUMENTS, and print its address.
+
+    FILE is an artifact of Hardhat, Foundry or this project (JSON with "bytecode" and "abi"), or creation code in
+    hexadecimal.
+    """
+    code = Artifact.load(file).creation_code(arguments)
+    signer, fees = _split(options)
+    record = send_transaction(client(rpc, shard), signer, fees, None, value, code)
+    show(record, as_json)
+
+
+@tx.command()
+@click.argument("to", type=Address())
+@click.argument("signature", required=False)
+@click.argument("arguments", nargs=-1)
+@click.option("--data", type=Hex(), help="Call data, instead of SIGNATURE and ARGUMENTS.")
+@click.option("--from", "sender", type=Address(), help="Who the contract sees as its caller.")
+@click.option("--block", default="latest", show_default=True, help="A block number, or latest, pending, earliest.")
+@rpc_options
+@json_option
+def call(
+    to: bytes,
+    signature: str | None,
+    arguments: tuple[str, ...],
+    data: bytes | None,
+    sender: bytes | None,
+    block: str,
+    rpc: str,
+    shard: int,
+    as_json: bool,
+) -> None:
+    """Ask a contract without changing anything, and print what it returns.
+
+    \b
+    zg-node tx call 0x5FbD…0aa3 'balanceOf(address)(uint256)' 0x7099…79C8
+    """
+    if (data is None) == (signature is None):
+        raise click.UsageError("give either SIGNATURE with ARGUMENTS, or --data")
+    parsed = abi.parse_signature(signature) if signature else None
+    payload = parsed.encode(arguments) if parsed else data or b""
+    request = {"to": checksum(to), "input": "0x" + payload.hex()}
+    if sender is not None:
+        request["from"] = checksum(sender)
+    result = client(rpc, shard).call("eth_call", request, hex(int(block)) if block.isdecimal() else block)
+    if not isinstance(result, str):
+        raise Unavailable(f"{rpc} answered eth_call with {result!r}")
+    values = parsed.decode(Hex().convert(result, None, None)) if parsed and parsed.outputs else None
+    if as_json:
+        show({"data": result, "values": values}, as_json)
+    elif values is None:
+        click.echo(result)
+    else:
+        for item in values:
+            click.echo(item if isinstance(item, str) else json.dumps(item))
+
+
+@tx.command()
+@click.argument("tx_hash", metavar="HASH", type=Hex(32))
+@click.option(
+    "--wait", type=click.FloatRange(0), default=0, show_default=True, help="Seconds to wait until it is final."
+)
+@rpc_options
+@json_option
+def receipt(tx_hash: bytes, wait: float, rpc: str, shard: int, as_json: bool) -> None:
+    """Print the receipt of the transaction HASH."""
+    found = client(rpc, shard).wait_receipt("0x" + tx_hash.hex(), wait)
+    if not as_json:
+        found = {key: value for key, value in found.items() if key != "logsBloom"}
+    show(found, as_json)
+
+
+def _split(options: dict[str, Any]) -> tuple[SignerChoice, Fees]:
+    """The signer's options and the fees', which click hands over in one heap."""
+    fees = {name: options.pop(name) for name in Fees.__dataclass_fields__}
+    return SignerChoice(**options), Fees(**fees)

@@ -1,0 +1,97 @@
+"""py-evm's machine by fork: its state classes with `AccountJournal` under them.
+
+py-evm spreads a fork over a chain of subclasses; here a fork is a row.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from eth.abc import AccountDatabaseAPI, OpcodeAPI, TransactionBuilderAPI
+from eth.constants import BLANK_ROOT_HASH
+from eth.typing import JournalDBCheckpoint
+from eth.vm import opcode_values
+from eth.vm.forks.cancun.computation import CancunComputation
+from eth.vm.forks.cancun.constants import MAX_BLOB_GAS_PER_BLOCK as CANCUN_BLOB_GAS_MAX
+from eth.vm.forks.cancun.state import CancunState
+from eth.vm.forks.cancun.transactions import CancunTransactionBuilder
+from eth.vm.forks.prague.computation import PragueComputation
+from eth.vm.forks.prague.constants import MAX_BLOB_GAS_PER_BLOCK as PRAGUE_BLOB_GAS_MAX
+from eth.vm.forks.prague.state import PragueState
+from eth.vm.forks.prague.transactions import PragueTransactionBuilder
+from eth_typing import Address, Hash32
+
+from zg_node.execution.pyevm.accounts import AccountJournal
+
+
+def _silent(opcodes: Mapping[int, OpcodeAPI]) -> dict[int, OpcodeAPI]:
+    """`opcodes` with a SELFDESTRUCT that does not warn: warnings may be errors, and would end a transaction half-way."""
+    return {**opcodes, opcode_values.SELFDESTRUCT: inspect.unwrap(opcodes[opcode_values.SELFDESTRUCT])}
+
+
+class _CancunComputation(CancunComputation):
+    opcodes = _silent(CancunComputation.opcodes)
+
+
+class _PragueComputation(PragueComputation):
+    opcodes = _silent(PragueComputation.opcodes)
+
+
+class _Journalled:
+    """The parts of a py-evm state that keep a database, turned to `AccountJournal`."""
+
+    account_db_class: type[AccountDatabaseAPI] = AccountJournal
+    _account_db: AccountDatabaseAPI
+
+    @property
+    def journal(self) -> AccountJournal:
+        """The database, as what it is."""
+        return cast(AccountJournal, self._account_db)
+
+    def set_system_contracts(self) -> None:
+        """Nothing: a genesis decides what is deployed."""
+
+    def snapshot(self) -> tuple[Hash32, JournalDBCheckpoint]:
+        return BLANK_ROOT_HASH, self._account_db.record()
+
+    def revert(self, snapshot: tuple[Hash32, JournalDBCheckpoint]) -> None:
+        self._account_db.discard(snapshot[1])
+
+    def commit(self, snapshot: tuple[Hash32, JournalDBCheckpoint]) -> None:
+        self._account_db.commit(snapshot[1])
+
+    def get_transient_storage(self, address: Address, slot: int) -> bytes:
+        return self.journal.get_transient(address, slot)
+
+    def set_transient_storage(self, address: Address, slot: int, value: bytes) -> None:
+        self.journal.set_transient(address, slot, value)
+
+
+class _Cancun(_Journalled, CancunState):
+    computation_class = _CancunComputation
+
+
+class _Prague(_Journalled, PragueState):
+    computation_class = _PragueComputation
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """The rules that a block is executed under."""
+
+    name: str
+    state: type[_Cancun] | type[_Prague]
+    transactions: type[TransactionBuilderAPI]
+    blob_gas_max: int
+    """Blob gas that a block may hold."""
+    keeps_block_hashes: bool
+    """EIP-2935."""
+    has_gas_floor: bool
+    """EIP-7623."""
+
+
+CANCUN = Fork("cancun", _Cancun, CancunTransactionBuilder, CANCUN_BLOB_GAS_MAX, False, False)
+PRAGUE = Fork("prague", _Prague, PragueTransactionBuilder, PRAGUE_BLOB_GAS_MAX, True, True)

@@ -1,0 +1,114 @@
+"""What RPC needs of the node, and what a method's handler is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from zg_node.rpc.params import Arguments
+from zg_node.types.block import StoredBlock
+
+if TYPE_CHECKING:
+    from zg_node import _core
+    from zg_node.rpc.session import Session
+    from zg_node.rpc.shard import Shard
+
+
+class Chain(Protocol):
+    """One shard. `by_number`, `by_hash`, `transaction` and `blooms` are called from worker threads too."""
+
+    @property
+    def shard(self) -> int: ...
+    @property
+    def chain_id(self) -> int: ...
+    @property
+    def state(self) -> _core.State: ...
+    @property
+    def pool(self) -> _core.Pool: ...
+    @property
+    def engine(self) -> _core.Engine: ...
+    @property
+    def head(self) -> StoredBlock:
+        """The latest finalised block; latest = safe = finalized."""
+
+    @property
+    def development_keys(self) -> Mapping[bytes, bytes]:
+        """Address → key; empty outside development networks."""
+
+    def by_number(self, number: int) -> StoredBlock | None: ...
+    def by_hash(self, block_hash: bytes) -> StoredBlock | None: ...
+    def transaction(self, tx_hash: bytes) -> tuple[int, int] | None:
+        """(block number, index) of a finalised transaction."""
+
+    def blooms(self, first: int, last: int) -> bytes:
+        """256 bytes a block, both ends included."""
+
+    def pending_header(self) -> bytes:
+        """RLP of the hypothetical next block's header."""
+
+    def next_base_fee(self) -> int: ...
+    def poke(self) -> None:
+        """The pool accepted something."""
+
+    def on_head(self, callback: Callable[[StoredBlock], None]) -> Callable[[], None]:
+        """Call back on the event loop for every finalised block, in order; returns the unsubscription."""
+
+    def now_ms(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What RPC says about the node as a whole."""
+
+    chains: Sequence[Chain]
+    client_version: str
+    """As web3_clientVersion answers it: name/version/platform/language."""
+    network: str
+    ready: Callable[[], bool]
+    """Whether every shard serves requests: GET /ready."""
+    healthy: Callable[[], bool]
+    """Whether nothing that needs an operator has happened: GET /health."""
+    peers: Callable[[], int]
+    """Connected peers: net_peerCount."""
+    metrics: Callable[[], bytes]
+    """Prometheus text: GET /metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who asks, and of which shard; one for each connection and path."""
+
+    node: Node
+    shard: Shard
+    shards: Sequence[Shard]
+    namespaces: Sequence[str]
+    local: bool
+    """The peer is on the loopback interface and no proxy says that it forwards."""
+    lane: int
+    """Which validation thread this connection's transactions use."""
+    session: Session | None
+    """The WebSocket session, where subscriptions live; None over HTTP."""
+
+
+Result = bytes | asyncio.Future[bytes] | Coroutine[object, object, bytes]
+"""Encoded JSON, now or later. In a batch a coroutine is awaited before the next item starts (it may change what that
+item sees, or cost much); futures of one batch complete together."""
+
+Handler = Callable[[Context, Arguments], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A row of the method table."""
+
+    handler: Handler
+    arguments_max: int
+
+
+class Reply(Protocol):
+    """Where the answer to one HTTP request or WebSocket message goes."""
+
+    def finish(self, body: bytes) -> None:
+        """Send `body` when its turn comes; empty when every request was a notification."""

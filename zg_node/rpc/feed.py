@@ -1,0 +1,195 @@
+"""What is new on one shard, for subscriptions and filters: finalised blocks, their logs, accepted transactions.
+
+    chain.on_head ─▶ Feed ─┬─▶ block listeners, on the event loop, in order
+                           └─▶ log cursor ─▶ worker (one block at a time) ─▶ log listeners, in order
+    submitter ─▶ drain ─▶ pool.take_new ─▶ transaction listeners, and a ring for polled filters
+
+Logs are read back from the chain at their own pace, so that a burst of blocks makes them late but never lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from zg_node.errors import ZgError
+from zg_node.rpc.api import Chain
+from zg_node.rpc.workers import Workers
+from zg_node.types.block import StoredBlock
+
+if TYPE_CHECKING:
+    from zg_node import _core
+
+log = logging.getLogger(__name__)
+
+PENDING_RING_MAX: Final = 65_536
+"""Accepted transactions that a polled filter can still ask for."""
+LOGS_A_BLOCK_MAX: Final = 1 << 30
+
+T = TypeVar("T")
+Unsubscribe = Callable[[], None]
+Take = Callable[[Sequence[bytes]], None]
+"""Takes encoded results, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogListener:
+    """A filter with the functions that take its matching logs, or learn that there is a gap."""
+
+    matching: _core.LogFilter
+    take: Take
+    lost: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    listener: LogListener
+    first: int
+    """The first block after the registration."""
+
+
+class Feed:
+    """One shard's news. Listeners are called on the event loop and must not raise."""
+
+    def __init__(self, chain: Chain, workers: Workers) -> None:
+        self._chain = chain
+        self._workers = workers
+        self._blocks: dict[object, Callable[[StoredBlock], None]] = {}
+        self._transactions: dict[object, Callable[[Sequence[bytes]], None]] = {}
+        self._logs: dict[object, _Registered] = {}
+        self._announced = chain.head.number
+        self._log_cursor = self._announced + 1
+        """The next block whose logs are to be told."""
+        self._log_task: asyncio.Task[None] | None = None
+        self._ring: deque[bytes] = deque(maxlen=PENDING_RING_MAX)
+        self._ring_end = 0
+        self._stop = chain.on_head(self._on_head)
+
+    @property
+    def subscribers(self) -> int:
+        """How many want to be told, polled filters on transactions included."""
+        return len(self._blocks) + len(self._transactions) + len(self._logs)
+
+    def close(self) -> None:
+        """Stop listening to the chain."""
+        self._stop()
+        if self._log_task is not None:
+            self._log_task.cancel()
+
+    def on_block(self, listener: Callable[[StoredBlock], None]) -> Unsubscribe:
+        """Every block finalised from now on."""
+        return _register(self._blocks, listener)
+
+    def on_logs(self, listener: LogListener) -> Unsubscribe:
+        """The matching logs of every block finalised from now on, one call a block, encoded one by one."""
+        if not self._logs:
+            self._log_cursor = self._announced + 1
+        return _register(self._logs, _Registered(listener, self._announced + 1))
+
+    def on_transactions(self, listener: Callable[[Sequence[bytes]], None]) -> Unsubscribe:
+        """Hashes that the pool accepts from now on."""
+        if not self._transactions:
+            self._chain.pool.take_new()  # accepted before anybody watched
+        return _register(self._transactions, listener)
+
+    def watch_ring(self) -> tuple[int, Unsubscribe]:
+        """The ring's end as a cursor. The ring is filled until the returned function is called."""
+        release = self.on_transactions(lambda hashes: None)
+        return self._ring_end, release
+
+    def ring_since(self, cursor: int) -> tuple[list[bytes], int]:
+        """Hashes accepted since `cursor` that are still in the ring, and the next cursor."""
+        fresh = min(self._ring_end - cursor, len(self._ring))
+        return list(islice(self._ring, len(self._ring) - fresh, None)), self._ring_end
+
+    def drain(self) -> None:
+        """Pass on what the pool accepted since the last time."""
+        if not self._transactions:
+            return
+        hashes = self._chain.pool.take_new()
+        if not hashes:
+            return
+        self._ring.extend(hashes)
+        self._ring_end += len(hashes)
+        for listener in tuple(self._transactions.values()):
+            listener(hashes)
+
+    def _on_head(self, block: StoredBlock) -> None:
+        self._announced = block.number
+        self.drain()
+        for listener in tuple(self._blocks.values()):
+            listener(block)
+        if not self._logs:
+            return
+        if block.number == self._log_cursor and not self._candidates(block):
+            self._log_cursor += 1
+        elif self._log_task is None or self._log_task.done():
+            self._log_task = asyncio.get_running_loop().create_task(self._publish_logs())
+
+    def _candidates(self, block: StoredBlock) -> dict[object, LogListener]:
+        """The listeners that a block may concern, by its bloom."""
+        bloom = block.header.bloom
+        return {
+            key: registered.listener
+            for key, registered in self._logs.items()
+            if registered.first <= block.number and registered.listener.matching.may_match(bloom)
+        }
+
+    async def _publish_logs(self) -> None:
+        """Tell the logs of the blocks up to the last one announced."""
+        loop = asyncio.get_running_loop()
+        while self._logs and self._log_cursor <= self._announced:
+            number = self._log_cursor
+            block = self._chain.by_number(number)
+            listeners = {} if block is None else self._candidates(block)
+            try:
+                if block is None:
+                    listeners = {key: registered.listener for key, registered in self._logs.items()}
+                    self._lose(listeners, f"block {number} is not kept")
+                elif listeners:
+                    filters = [listener.matching for listener in listeners.values()]
+                    found = await loop.run_in_executor(self._workers.executor, extract, block, filters)
+                    self._tell(listeners, found)
+            except ZgError as error:
+                self._lose(listeners, str(error))
+            self._log_cursor = max(self._log_cursor, number + 1)
+
+    def _tell(self, listeners: Mapping[object, LogListener], found: Sequence[Sequence[bytes]]) -> None:
+        for (key, listener), logs in zip(listeners.items(), found, strict=True):
+            if logs and key in self._logs:
+                listener.take(logs)
+
+    def _lose(self, listeners: Mapping[object, LogListener], reason: str) -> None:
+        log.warning("log subscriptions ended shard=%d count=%d: %s", self._chain.shard, len(listeners), reason)
+        for key, listener in listeners.items():
+            if self._logs.pop(key, None) is not None:
+                listener.lost()
+
+
+def _register(listeners: MutableMapping[object, T], listener: T) -> Unsubscribe:
+    """Add under a key of its own; the returned function removes it, also when it is gone already."""
+    key = object()
+    listeners[key] = listener
+
+    def forget() -> None:
+        listeners.pop(key, None)
+
+    return forget
+
+
+def extract(block: StoredBlock, filters: Sequence[_core.LogFilter]) -> list[list[bytes]]:
+    """Each filter's logs of one block, as separate JSON objects. For a worker thread."""
+    header, body, receipts = block.header.raw, block.body, block.receipts
+    return [split_logs(one.logs_json(header, body, receipts, LOGS_A_BLOCK_MAX)[0]) for one in filters]
+
+
+def split_logs(joined: bytes) -> list[bytes]:
+    """Comma-separated log objects, one by one. A log holds strings, booleans and one flat array: no inner objects."""
+    if not joined:
+        return []
+    return [b"{" + part + b"}" for part in joined[1:-1].split(b"},{")]
