@@ -11,7 +11,7 @@ import pytest
 from eth_account import Account
 
 from zg_node.errors import InvalidConfig
-from zg_node.keys import KEYFILE_MAX_BYTES, Keystore, address_of, checksum, decrypt, parse_secret, vote_key
+from zg_node.keys import KEYFILE_MAX_BYTES, Keystore, address_of, checksum, decrypt, parse_secret
 
 PASSWORD = "correct horse"
 KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
@@ -133,22 +133,6 @@ def test_addresses_carry_the_published_checksum() -> None:
 
 def test_addresses_are_those_of_the_reference_library() -> None:
     assert address_of(KEY) == bytes.fromhex(Account.from_key(KEY).address[2:])
-
-
-def test_a_vote_key_is_made_once(tmp_path: Path) -> None:
-    path = tmp_path / "home" / "vote.key"
-    first = vote_key(path)
-    assert vote_key(path).secret == first.secret
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_a_damaged_vote_key_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "vote.key"
-    for content in (b"", b"\xff" * 10, b"0" * (KEYFILE_MAX_BYTES + 1)):
-        path.write_bytes(content)
-        path.chmod(0o600)
-        with pytest.raises(InvalidConfig, match=r"vote\.key"):
-            vote_key(path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

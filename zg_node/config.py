@@ -167,8 +167,10 @@ class EngineSettings(Section):
 
 
 class ConsensusSettings(Section):
-    """When blocks are made."""
+    """Who votes, and when blocks are made."""
 
+    validator: Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]{40})?$")] = ""
+    """The key of the data directory that this node votes with, by its address; "" for the development network."""
     block_time_ms: Natural = 0
     """A block every so many milliseconds, full or empty; 0 makes one when there are transactions."""
     heartbeat_ms: Positive = 1_000

@@ -1,7 +1,6 @@
-"""Secret keys at rest: accounts in encrypted keystores, and the key that a validator votes with.
+"""Secret keys at rest: encrypted keystores, for accounts and for the key that a validator votes with.
 
-    <home>/keys/<address>.json   an account: Web3 Secret Storage, version 3, scrypt; any Ethereum wallet reads it
-    <home>/vote.key              64 hexadecimal digits; not encrypted, because a validator restarts without a person
+    <home>/keys/<address>.json   Web3 Secret Storage, version 3, scrypt; any Ethereum wallet reads it
 
 Directories are 0700 and files 0600; a file that others may read is refused. A key is durable before its address is told
 to anyone, and no operation here overwrites a key.
@@ -117,14 +116,6 @@ def parse_secret(text: str, source: str) -> bytes:
     key = bytes.fromhex(digits)
     address_of(key)
     return key
-
-
-def vote_key(path: Path) -> PrivateKey:
-    """The validator's voting key; a new one is made where there is none. Raises InvalidConfig."""
-    if not path.exists():
-        _make_private_directory(path.parent)
-        _write_new_private(path, secrets.token_bytes(32).hex() + "\n")
-    return PrivateKey(parse_secret(_read_private(path), str(path)))
 
 
 def address_of(key: bytes) -> bytes:

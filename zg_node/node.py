@@ -310,7 +310,7 @@ def open_chain(settings: Settings, genesis: Genesis, home: Path, shard: int, now
         genesis,
         first_set(genesis).hash(),
         home / f"shard-{shard}",
-        engine_for(settings, native),
+        engine_for(settings, native, chain_id),
         native,
         make_pool(settings, chain_id),
         options,
@@ -362,7 +362,7 @@ def rpc_limits(settings: Settings) -> Limits:
     )
 
 
-def engine_for(settings: Settings, native: _core.Engine) -> Engine:
+def engine_for(settings: Settings, native: _core.Engine, chain_id: int) -> Engine:
     """The engine that executes blocks. Raises InvalidConfig when it is not installed."""
     if settings.engine.name == "native":
         return native
@@ -370,7 +370,7 @@ def engine_for(settings: Settings, native: _core.Engine) -> Engine:
         from zg_node.execution.pyevm import PyEvmEngine
     except ModuleNotFoundError as error:
         raise InvalidConfig(f"the py-evm engine needs {error.name}: pip install 'zg-node[pyevm]'") from error
-    return PyEvmEngine(native)
+    return PyEvmEngine(native, chain_id)
 
 
 def client_version() -> str:

@@ -21,18 +21,24 @@ def test_init_makes_a_home_with_its_configuration(zg: Run, tmp_path: Path) -> No
     settings = load(home / homes.CONFIG)
     assert (settings.node.name, settings.network.shards, settings.network.genesis) == ("alpha", 2, "devnet")
     assert record["home"] == str(home)
-    assert not (home / "vote.key").exists()
+    assert not (home / "keys").exists()
 
 
 def test_init_with_a_genesis_file_copies_it_and_makes_a_voting_key(zg: Run, tmp_path: Path) -> None:
     chain = tmp_path / "chain.toml"
     chain.write_text(packaged("devnet"))
     home = tmp_path / "home"
-    record = json.loads(zg("init", "alpha", "--home", home, "--genesis", chain, "--json").stdout)
+    password = tmp_path / "password"
+    password.write_text("correct horse\n")
+    options = ("--home", home, "--genesis", chain, "--password-file", password, "--json")
+    record = json.loads(zg("init", "alpha", *options).stdout)
     assert (home / "genesis.toml").read_text() == chain.read_text()
     assert load(home / homes.CONFIG).network.genesis == "genesis.toml"
-    assert (home / "vote.key").stat().st_mode & 0o777 == 0o600
-    assert len(record["validator"]) == 42
+    settings = load(home / homes.CONFIG)
+    assert settings.consensus.validator == record["validator"]
+    stored = home / "keys" / f"{record['validator']}.json"
+    assert stored.stat().st_mode & 0o777 == 0o600
+    assert json.loads(stored.read_text())["crypto"]["kdf"] == "scrypt"
 
 
 def test_init_refuses_a_genesis_file_that_is_none_and_leaves_nothing(zg: Run, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 <home>/zg-node.home    the marker: says that the directory is ours, and of which kind; locked while in use
 <home>/config.toml     settings (absent in a development network's directory that took none)
-<home>/keys/           accounts     <home>/vote.key   the validator's key
+<home>/keys/           encrypted keys: accounts, and the one that a validator votes with
 everything else        belongs to the node: logs and databases, one place a shard
 """
 
@@ -23,7 +23,6 @@ from zg_node.errors import InvalidConfig
 MARKER = "zg-node.home"
 MARKER_MAX_BYTES = 4096
 CONFIG = "config.toml"
-VOTE_KEY = "vote.key"
 VERSION = 1
 
 Kind = Literal["devnet", "node"]

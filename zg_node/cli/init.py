@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from zg_node.cli import home as homes
+from zg_node.cli.keys import ask_password, keystore, password_option
 from zg_node.cli.options import home_option, json_option
 from zg_node.cli.output import show
 from zg_node.config import SHARDS_MAX, Settings, override, render
 from zg_node.execution import genesis as genesis_file
-from zg_node.keys import address_of, checksum, vote_key
+from zg_node.keys import checksum
 
 GENESIS = "genesis.toml"
 
@@ -28,17 +29,21 @@ GENESIS = "genesis.toml"
 @click.option(
     "--shards", type=click.IntRange(1, SHARDS_MAX), default=1, show_default=True, help="How many shards to run."
 )
+@password_option
 @json_option
-def init(name: str, home: Path, genesis: Path | None, shards: int, as_json: bool) -> None:
+def init(
+    name: str, home: Path, genesis: Path | None, shards: int, password_file: Path | None, as_json: bool
+) -> None:
     """Make a data directory for a node called NAME.
 
-    It gets a configuration, and with --genesis a copy of the chain file and a voting key. The voting key's address
-    belongs under [[validators]] in the chain file before the network begins; the development network has a voting key
-    that everybody knows.
+    It gets a configuration, and with --genesis a copy of the chain file and an encrypted voting key. The voting key's
+    address belongs under [[validators]] in the chain file before the network begins; the development network has a
+    voting key that everybody knows.
     """
     changes: dict[str, object] = {"node.name": name, "network.shards": shards}
     if genesis:
         genesis_file.load(genesis)
+        password = ask_password(password_file, confirm=True)
         changes["network.genesis"] = GENESIS
     settings = override(Settings(), changes)
     homes.begin(home, "node")
@@ -46,6 +51,7 @@ def init(name: str, home: Path, genesis: Path | None, shards: int, as_json: bool
     if genesis:
         shutil.copyfile(genesis, home / GENESIS)
         record["genesis"] = str(home / GENESIS)
-        record["validator"] = checksum(address_of(vote_key(home / homes.VOTE_KEY).secret))
+        record["validator"] = checksum(keystore(home).create(password).address)
+        settings = override(settings, {"consensus.validator": record["validator"]})
     (home / homes.CONFIG).write_text(render(settings), encoding="utf-8")
     show({**record, "next": f"zg-node start --home {home}"}, as_json)

@@ -13,7 +13,6 @@ import uvloop
 from zg_node.cli import home as homes
 from zg_node.cli import logs
 from zg_node.config import Settings
-from zg_node.keys import vote_key
 from zg_node.node import BlockLine, Node
 
 
@@ -21,6 +20,7 @@ def run_node(
     settings: Settings,
     home: Path,
     *,
+    vote_key: bytes | None = None,
     on_ready: Callable[[Node], None],
     on_block: Callable[[BlockLine], None] | None = None,
     on_stopping: Callable[[], None] | None = None,
@@ -28,8 +28,7 @@ def run_node(
     """Hold `home`, run a node there until a signal, and close it. Raises what made the node give up."""
     logs.configure(settings.node.log_level, settings.node.log_format)
     with homes.held(home):
-        key = vote_key(path).secret if (path := home / homes.VOTE_KEY).exists() else None
-        node = Node(settings, home, vote_key=key, on_block=on_block)
+        node = Node(settings, home, vote_key=vote_key, on_block=on_block)
         uvloop.run(_serve(node, on_ready, on_stopping))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from zg_node.cli import home as homes
+from zg_node.cli.keys import ask_password, keystore, password_option
 from zg_node.cli.options import home_option
 from zg_node.config import load, override
 
@@ -17,10 +18,12 @@ from zg_node.config import load, override
     "--config", "file", type=click.Path(dir_okay=False, path_type=Path), help="Instead of the directory's own."
 )
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Instead of the file's.")
-def start(home: Path, file: Path | None, log_level: str | None) -> None:
+@password_option
+def start(home: Path, file: Path | None, log_level: str | None, password_file: Path | None) -> None:
     """Run the node of a data directory.
 
-    It stays in the foreground until Ctrl-C or SIGTERM.
+    It stays in the foreground until Ctrl-C or SIGTERM. A validator's key is decrypted at the start: you are asked for its
+    password, or it is read from --password-file.
     """
     homes.kind_of(home)
     settings = load(file or home / homes.CONFIG)
@@ -33,4 +36,8 @@ def start(home: Path, file: Path | None, log_level: str | None) -> None:
     def ready(node: Node) -> None:
         click.echo(f"{settings.node.name} is ready: {node.shards[0].url}", err=True)
 
-    run_node(settings, home, on_ready=ready)
+    key = None
+    if settings.consensus.validator:
+        address = bytes.fromhex(settings.consensus.validator[2:])
+        key = keystore(home).export(address, ask_password(password_file, confirm=False))
+    run_node(settings, home, vote_key=key, on_ready=ready)

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import zg_node
 from tests.devnet import Devnet
 from tests.faults.load import Load
 from tests.faults.power_cut.recording import ACKNOWLEDGED, STARTED, Marks, Op, read_trace
 from tests.transfers import batches
 
 HERE = Path(__file__).parent
-BATCH = 20
+BATCH = 5
 SENDERS = 3
+PER_SENDER = 400
 CONFIG = """
 [state]
 cache_mb = 8
@@ -54,7 +54,7 @@ def record(directory: Path, life_s: float) -> Recording:
         "LD_PRELOAD": str(build_shim(directory)),
         "ZG_TRACE_DIR": str(root),
         "ZG_TRACE_FILE": str(file),
-        "PYTHONPATH": str(Path(zg_node.__file__).parent.parent),
+        "PYTHONPATH": str(HERE.parents[2]),
     }
     program = (sys.executable, "-P", str(HERE / "traced_node.py"))
     node = Devnet(root / "home", ["--config", str(config)], environment=environment, program=program)
@@ -86,7 +86,7 @@ def _load(node: Devnet, marks: Marks, life_s: float) -> Load:
         nonces = client.batch(
             "eth_getTransactionCount", [[account["address"], "pending"] for account in node.ready["accounts"]]
         )
-    work = [list(batches(sender, int(nonces[sender], 16), 1500, BATCH)) for sender in range(SENDERS)]
+    work = [list(batches(sender, int(nonces[sender], 16), PER_SENDER, BATCH)) for sender in range(SENDERS)]
     load = Load(node.url, work, told)
     load.start()
     time.sleep(life_s)

@@ -7,13 +7,13 @@ The marks come from the caller of the vote log, not from its syncs, so that a mi
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import plyvel
 
+from tests.faults.power_cut.recording import PROMISED, Marks
 from zg_node import cli
 from zg_node.consensus import wal
 from zg_node.consensus.instance import Persist
@@ -21,20 +21,18 @@ from zg_node.db import log
 
 SEGMENT_BYTES = 96 * 1024
 WRITE_BUFFER_BYTES = 64 * 1024
-_HEAD = struct.Struct("=BiqII")
 
 
 def main() -> None:
     """Run the command line with these changes made."""
     log.SEGMENT_MAX_BYTES = wal.SEGMENT_MAX_BYTES = SEGMENT_BYTES
-    trace = os.open(Path(os.environ["ZG_TRACE_FILE"]), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    marks = Marks(Path(os.environ["ZG_TRACE_FILE"]))
     append = wal.VoteLog.append
 
     def marked(self: wal.VoteLog, effects: Sequence[Persist], final_view: int) -> None:
         append(self, effects, final_view)
         for effect in effects:
-            vote = effect.vote.encode()
-            os.write(trace, _HEAD.pack(ord("V"), -1, 0, 0, len(vote)) + vote)
+            marks.add(PROMISED, effect.vote.encode())
 
     wal.VoteLog.append = marked  # type: ignore[method-assign]
     database = plyvel.DB
