@@ -38,6 +38,7 @@ from zg_node.execution.metrics import ExecutionCollector
 from zg_node.execution.service import Chain, ChainOptions
 from zg_node.rpc import api
 from zg_node.rpc.limits import Limits, Listener
+from zg_node.rpc.metrics import RpcCollector
 from zg_node.rpc.server import RpcServer
 from zg_node.types.block import StoredBlock
 
@@ -213,6 +214,7 @@ class Node:
             server = RpcServer(node, limits, listener)
             self._servers.append(server)
             await server.start()
+        self.registry.register(RpcCollector(self._servers[0]))
 
     # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

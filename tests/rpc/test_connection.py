@@ -154,6 +154,8 @@ def test_a_chunked_body_is_read_and_bounded() -> None:
                 assert (await client.ask(head + chunks + b"0\r\n\r\n")).json["id"] == 1
                 assert (await client.ask(head + (b"1f4\r\n" + b"x" * 500 + b"\r\n") * 3)).status == 413
             async with connected(server) as client:
+                assert (await client.ask(head + b"3e9\r\n" + b"x" * 1001)).status == 413
+            async with connected(server) as client:
                 assert (await client.ask(head + b"1\r\nx\r\n" * 20_000)).status == 413
 
     run(main())
@@ -193,6 +195,18 @@ def test_an_upgrade_to_http2_is_ignored_and_the_request_answered() -> None:
         async with serving() as server, connected(server) as client:
             assert (await client.ask(post(CHAIN_ID, headers=upgrade))).json["id"] == 1
             assert (await client.call("eth_blockNumber"))["result"] == "0x0"
+
+    run(main())
+
+
+def test_a_websocket_handshake_without_its_connection_header_is_refused() -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server) as client:
+            answer = await client.ask(
+                b"GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\n"
+                b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            )
+            assert answer.status == 426
 
     run(main())
 

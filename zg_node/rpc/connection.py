@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
         if self._in_head and self._raw_bytes > self.server.limits.head_max_bytes:
             self._refuse(Refusal(431, "request head too large"))
         elif self._raw_bytes > 2 * self.server.limits.body_max_bytes + CHUNKING_SLACK_BYTES:
-            self._refuse(Refusal(413, "request body too large"))
+            self._refuse_body()
 
     def on_message_begin(self) -> None:
         self.idle = False
@@ -212,7 +212,9 @@ class Connection(asyncio.Protocol):
         if isinstance(head, Refusal):
             self._refuse(head)
         elif head.length is not None and head.length > server.limits.body_max_bytes:
-            self._refuse(Refusal(413, f"request body too large, at most {server.limits.body_max_bytes} bytes"))
+            self._refuse_body()
+        elif head.action is Action.WEBSOCKET and not self._parser.should_upgrade():
+            self._refuse(Refusal(426, "a WebSocket handshake needs Connection: Upgrade"))
         else:
             self._head = head
             upgrades = self._parser.should_upgrade()
@@ -227,12 +229,12 @@ class Connection(asyncio.Protocol):
             return
         if self._body is None:
             self._body = part
-            return
-        if type(self._body) is bytes:
-            self._body = bytearray(self._body)
-        self._body += part
+        else:
+            if type(self._body) is bytes:
+                self._body = bytearray(self._body)
+            self._body += part
         if len(self._body) > self.server.limits.body_max_bytes:
-            self._refuse(Refusal(413, f"request body too large, at most {self.server.limits.body_max_bytes} bytes"))
+            self._refuse_body()
 
     def on_message_complete(self) -> None:
         self.idle = True
@@ -304,6 +306,9 @@ class Connection(asyncio.Protocol):
         self._exchanges.append(exchange)
         body = failure(b"null", error_object(SERVER_ERROR, refusal.message))
         exchange.respond(refusal.status, JSON, body)
+
+    def _refuse_body(self) -> None:
+        self._refuse(Refusal(413, f"request body too large, at most {self.server.limits.body_max_bytes} bytes"))
 
     # Responses
 
