@@ -191,5 +191,5 @@ class LogFilter:
 
 def fee_history(headers: Sequence[bytes], blocks: Sequence[tuple[bytes, bytes]], percentiles: Sequence[float]) -> list[list[int]]:
     """Rewards: per block (body, receipts), the effective tips at each percentile of gas used."""
-def run_state_test(test_json: bytes, fork: str) -> bytes:
+def run_state_test(test_json: str, fork: str) -> bytes:
     """Run every case of one execution-spec state-test file on revm; a JSON array of {name, index, pass, error, state_root, expected}."""

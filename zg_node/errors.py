@@ -1,14 +1,14 @@
 """The one error tree; `zg_node._core` raises these same classes.
 
-    ZgError
-    ├── InvalidMessage        a peer's fault: drop it, score the peer
-    ├── InvalidTransaction    the sender's fault: JSON-RPC error `code`, geth's words
-    ├── InvalidBlock          the proposer's fault: never vote for it
-    ├── InvalidRequest        a client's fault: JSON-RPC error `code`
-    │   └── Reverted          eth_call or eth_estimateGas reverted: code 3 and the revert data
-    ├── InvalidConfig         the operator's fault: one sentence that names the next step, exit code 2
-    ├── Unavailable           not now, or not kept: retry, or ask another node
-    └── Corrupt               the data directory contradicts itself: stop the node, say what to do
+ZgError
+├── InvalidMessage        a peer's fault: drop it, score the peer
+├── InvalidTransaction    the sender's fault: JSON-RPC error `code`, geth's words
+├── InvalidBlock          the proposer's fault: never vote for it
+├── InvalidRequest        a client's fault: JSON-RPC error `code`
+│   └── Reverted          eth_call or eth_estimateGas reverted: code 3 and the revert data
+├── InvalidConfig         the operator's fault: one sentence that names the next step, exit code 2
+├── Unavailable           not now, or not kept: retry, or ask another node
+└── Corrupt               the data directory contradicts itself: stop the node, say what to do
 """
 
 from __future__ import annotations

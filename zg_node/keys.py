@@ -12,8 +12,10 @@ import os
 import re
 import secrets
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import orjson
 from coincurve import PrivateKey
@@ -67,13 +69,11 @@ class Keystore:
 
     def add(self, key: bytes, password: str) -> StoredKey:
         """Encrypt `key`, 32 bytes, under `password`. Raises InvalidConfig when the account is here already."""
-        from eth_keyfile import create_keyfile_json  # half a second to import: only commands that handle keys pay
-
         if len(password) < PASSWORD_MIN_CHARACTERS:
             raise InvalidConfig(f"a password needs at least {PASSWORD_MIN_CHARACTERS} characters")
         address = address_of(key)
         path = self.directory / f"{checksum(address)}.json"
-        document = create_keyfile_json(key, password.encode(), kdf="scrypt", iterations=self.scrypt_n)
+        document = _eth_keyfile().create_keyfile_json(key, password.encode(), kdf="scrypt", iterations=self.scrypt_n)
         _make_private_directory(self.directory)
         _write_new_private(path, orjson.dumps(document, option=orjson.OPT_INDENT_2).decode("ascii") + "\n")
         return StoredKey(address, path)
@@ -88,16 +88,14 @@ class Keystore:
 
 def decrypt(document: str, password: str, source: str) -> bytes:
     """The secret key in a version 3 keystore file from anywhere; `source` names it in errors. Raises InvalidConfig."""
-    from eth_keyfile import decode_keyfile_json
-    from eth_keyfile.exceptions import EthKeyfileValueError
-
+    eth_keyfile = _eth_keyfile()
     try:
-        parsed = orjson.loads(document)  # bounded depth: eth-keyfile's imports lift Python's own bound
+        parsed = orjson.loads(document)
         if int(parsed["version"]) != 3:
             raise ValueError("only version 3 is supported")
         _check_cost(parsed["crypto"])
-        key = bytes(decode_keyfile_json(parsed, password.encode()))
-    except EthKeyfileValueError as error:
+        key = bytes(eth_keyfile.decode_keyfile_json(parsed, password.encode()))
+    except eth_keyfile.exceptions.EthKeyfileValueError as error:
         raise InvalidConfig(f"{source}: wrong password") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidConfig(f"{source} is not a keystore file that this program reads: {error!r}") from error
@@ -132,6 +130,19 @@ def checksum(address: bytes) -> str:
     digits = address.hex()
     cases = keccak(digits.encode()).hex()
     return "0x" + "".join(d.upper() if int(c, 16) > 7 else d for d, c in zip(digits, cases, strict=False))
+
+
+def _eth_keyfile() -> ModuleType:
+    """The eth-keyfile library, imported when a key is handled because that takes half a second.
+
+    What it imports in turn raises the interpreter's recursion limit a hundredfold, past what the stack holds; a node
+    that parses nested input from strangers needs the limit, so it is put back.
+    """
+    limit = sys.getrecursionlimit()
+    import eth_keyfile
+
+    sys.setrecursionlimit(limit)
+    return eth_keyfile
 
 
 def _check_cost(crypto: dict[str, object]) -> None:

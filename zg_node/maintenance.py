@@ -1,7 +1,7 @@
 """Work on a stopped node's data: check everything, compact, carry blocks away and bring them in.
 
-    export file = magic, then records: length u32 · RLP [header, consensus header, body, finality certificate]
-    import      = parse ▶ check the certificate ▶ execute every block ▶ commit, as a validator would
+export file = magic, then records: length u32 · RLP [header, consensus header, body, finality certificate]
+import      = parse ▶ check the certificate ▶ execute every block ▶ commit, as a validator would
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The composition root: the only place that wires the parts of a node together.
 
-    genesis, settings ─▶ per shard: Pool · State · Engine · Chain · VoteLog · Simplex · ShardConsensus
-                                                     │ on_head, poke
-                                            RPC server (8545) · metrics server (9545)
+genesis, settings ─▶ per shard: Pool · State · Engine · Chain · VoteLog · Simplex · ShardConsensus
+                                                 │ on_head, poke
+                                        RPC server (8545) · metrics server (9545)
 
-    <home>/shard-i/{state, blocks, log, votes, mempool.journal}
+<home>/shard-i/{state, blocks, log, votes, mempool.journal}
 """
 
 from __future__ import annotations
@@ -107,6 +107,7 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = asyncio.Event()
         self._ready = False
+        self._failed = False
         self._servers: list[RpcServer] = []
         """JSON-RPC first, then metrics."""
 
@@ -144,10 +145,13 @@ class Node:
         for task in done - {stopped}:
             error = task.exception()
             if error is not None:
+                self._failed = True
                 raise first_cause(error)
 
     async def stop(self) -> None:
-        """Stop listening, finish what was begun, write everything, close. Safe to call twice."""
+        """Stop listening, finish what was begun, write everything, close. Safe to call twice.
+
+        After a failure nothing more is written: the log has what is final, and the next start replays it."""
         self._stopped.set()
         self._ready = False
         await self._close()
@@ -272,17 +276,19 @@ class Node:
         await asyncio.gather(*tasks, return_exceptions=True)
         parts_list, self._parts = self._parts, []
         for parts in parts_list:
-            await asyncio.get_running_loop().run_in_executor(None, close_shard, parts)
+            await asyncio.get_running_loop().run_in_executor(None, close_shard, parts, not self._failed)
 
 
-def close_shard(parts: ShardParts) -> None:
-    """Finish the shard's work, then write and close its files."""
+def close_shard(parts: ShardParts, write: bool) -> None:
+    """Finish the shard's work, write what is in memory if `write`, and close its files."""
     parts.worker.shutdown()
     parts.writer.shutdown()
-    if parts.journal is not None:
-        parts.journal.rewrite(parts.chain.pool)
-    parts.chain.close()
-    parts.votes.close()
+    try:
+        if parts.journal is not None and write:
+            parts.journal.rewrite(parts.chain.pool)
+    finally:
+        parts.votes.close()
+        parts.chain.close(checkpoint=write)
 
 
 def load_genesis(settings: Settings, home: Path) -> Genesis:

@@ -8,6 +8,7 @@ with Content-Length, a body.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from urllib.parse import urlsplit
 
 from zg_node.errors import InvalidConfig, Unavailable
 
-RESPONSE_MAX_BYTES = 256 * 1024 * 1024
-"""A block's receipts may be large; anything above is a broken server."""
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+LENGTH_DIGITS_MAX = 9
+"""A block's receipts may take many megabytes; a gigabyte is a broken server."""
+HEAD_MAX_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,7 @@ class Connection(asyncio.Protocol):
         self._on_response = on_response
         self._on_lost = on_lost
         self._buffer = bytearray()
-        self._wanted = 0  # bytes from the start of the buffer to the end of the response; 0 before the head is read
-        self._body_at = 0
+        self._wanted = 0  # bytes from the start of the buffer to the end of the response; 0 before that is known
         self._transport: asyncio.Transport | None = None
 
     async def open(self, endpoint: Endpoint) -> None:
@@ -96,29 +98,29 @@ class Connection(asyncio.Protocol):
         self._on_lost(str(exc) if exc else "the server closed the connection")
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if self._wanted == 0 and not self._read_head():
+        if self._buffer:
+            self._buffer += data
+            data = bytes(self._buffer) if self._wanted == 0 or len(self._buffer) >= self._wanted else b""
+        if not data:
             return
-        if len(self._buffer) >= self._wanted:
-            body = bytes(memoryview(self._buffer)[self._body_at : self._wanted])
-            del self._buffer[: self._wanted]
-            self._wanted = 0
-            self._on_response(body)
+        # A small response comes in one piece: it is handed on without being copied into the buffer.
+        length = LENGTH.search(data)
+        end = data.find(b"\r\n\r\n")
+        if end < 0 and len(data) <= HEAD_MAX_BYTES:
+            self._keep(data, 0)
+        elif length is None or length.start() > end or len(length[1]) > LENGTH_DIGITS_MAX:
+            self._fail(f"a response without a usable Content-Length: {data[:80]!r}")
+        elif len(data) < (wanted := end + 4 + int(length[1])):
+            self._keep(data, wanted)
+        else:
+            self._keep(data[wanted:], 0)
+            self._on_response(data[end + 4 : wanted])
 
-    def _read_head(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            return False
-        head = bytes(self._buffer[:end]).lower()
-        at = head.find(b"content-length:")
-        line_end = head.find(b"\r\n", at)
-        digits = head[at + 15 : line_end if line_end >= 0 else None].strip()
-        if at < 0 or not digits.isdigit() or int(digits) > RESPONSE_MAX_BYTES:
-            self._fail(f"a response without a usable Content-Length: {head[:80]!r}")
-            return False
-        self._body_at = end + 4
-        self._wanted = self._body_at + int(digits)
-        return True
+    def _keep(self, data: bytes, wanted: int) -> None:
+        """Hold on to `data` until there are `wanted` bytes, or, when that is 0, until more comes."""
+        if len(self._buffer) != len(data):
+            self._buffer = bytearray(data)
+        self._wanted = wanted
 
     def _fail(self, reason: str) -> None:
         on_lost = self._on_lost

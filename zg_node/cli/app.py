@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 from typing import NoReturn
 
 import click
@@ -74,6 +75,8 @@ class CommandTree(click.Group):
             raise Failure(str(error) or type(error).__name__) from error
         except KeyboardInterrupt:
             ctx.exit(130)
+        except BrokenPipeError:
+            raise  # click ends quietly when the reader has gone
         except OSError as error:
             _raise_os_failure(error)
 
@@ -93,7 +96,11 @@ def main() -> None:
 
 
 def _raise_os_failure(error: OSError) -> NoReturn:
-    if error.errno is None:
-        raise error
-    what = ERRNO_SENTENCES.get(error.errno, error.strerror or str(error))
+    number = error.errno or _errno_in(str(error))
+    what = ERRNO_SENTENCES.get(number or 0, error.strerror or str(error))
     raise Failure(f"{error.filename}: {what}" if error.filename else what) from error
+
+
+def _errno_in(text: str) -> int | None:
+    """The number of the failure that LevelDB gives in words, at the end of its message."""
+    return next((number for number in ERRNO_SENTENCES if text.endswith(os.strerror(number))), None)

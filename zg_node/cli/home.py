@@ -1,7 +1,7 @@
 """A node's data directory: how it is begun, recognised, held by one process at a time, and wiped.
 
 <home>/zg-node.home    the marker: says that the directory is ours, and of which kind; locked while in use
-<home>/config.toml     settings (absent in a development network's directory that took none)
+<home>/config.toml     settings; in a development network's directory, those of its last start
 <home>/keys/           encrypted keys: accounts, and the one that a validator votes with
 everything else        belongs to the node: logs and databases, one place a shard
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from zg_node.config import Settings, render
+from zg_node.db.durable import DRAFT, make_directory, write_file
 from zg_node.errors import InvalidConfig
 
 MARKER = "zg-node.home"
@@ -31,22 +32,20 @@ Kind = Literal["devnet", "node"]
 def begin(home: Path, kind: Kind) -> None:
     """Make `home` a data directory. Raises InvalidConfig when it is one already, or holds someone's files."""
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(home, mode=0o700)
         if (home / MARKER).exists():
             raise InvalidConfig(f"{home} is a data directory already; choose another, or start it as it is")
-        if any(home.iterdir()):
+        if any(path.name != MARKER + DRAFT for path in home.iterdir()):
             raise InvalidConfig(f"{home} is not empty and not a zg-node data directory; choose another")
         text = json.dumps({"kind": kind, "version": VERSION}) + "\n"
-        (home / MARKER).write_text(text, encoding="ascii")
+        write_file(home / MARKER, text.encode())
     except OSError as error:
         raise InvalidConfig(f"{home} cannot be made a data directory: {error.strerror}") from error
 
 
 def keep_settings(home: Path, settings: Settings) -> None:
     """Write the settings of a development network, so that `zg-node db` opens its data as it was."""
-    draft = home / f"{CONFIG}.draft"
-    draft.write_text(render(settings), encoding="utf-8")
-    draft.replace(home / CONFIG)
+    write_file(home / CONFIG, render(settings).encode())
 
 
 def is_home(home: Path) -> bool:

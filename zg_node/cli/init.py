@@ -31,9 +31,7 @@ GENESIS = "genesis.toml"
 )
 @password_option
 @json_option
-def init(
-    name: str, home: Path, genesis: Path | None, shards: int, password_file: Path | None, as_json: bool
-) -> None:
+def init(name: str, home: Path, genesis: Path | None, shards: int, password_file: Path | None, as_json: bool) -> None:
     """Make a data directory for a node called NAME.
 
     It gets a configuration, and with --genesis a copy of the chain file and an encrypted voting key. The voting key's

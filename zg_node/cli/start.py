@@ -22,8 +22,8 @@ from zg_node.config import load, override
 def start(home: Path, file: Path | None, log_level: str | None, password_file: Path | None) -> None:
     """Run the node of a data directory.
 
-    It stays in the foreground until Ctrl-C or SIGTERM. A validator's key is decrypted at the start: you are asked for its
-    password, or it is read from --password-file.
+    It stays in the foreground until Ctrl-C or SIGTERM. A validator's key is decrypted at the start: you are asked for
+    its password, or it is read from --password-file.
     """
     homes.kind_of(home)
     settings = load(file or home / homes.CONFIG)

@@ -55,8 +55,7 @@ def send(
         raise click.UsageError("give either --data or SIGNATURE, not both")
     payload = abi.parse_signature(signature).encode(arguments) if signature else data or b""
     signer, fees = _split(options)
-    record = send_transaction(client(rpc, shard), signer, fees, to, value, payload)
-    show(record, as_json)
+    _report(send_transaction(client(rpc, shard), signer, fees, to, value, payload), as_json)
 
 
 @tx.command()
@@ -77,8 +76,7 @@ def deploy(
     """
     code = Artifact.load(file).creation_code(arguments)
     signer, fees = _split(options)
-    record = send_transaction(client(rpc, shard), signer, fees, None, value, code)
-    show(record, as_json)
+    _report(send_transaction(client(rpc, shard), signer, fees, None, value, code), as_json)
 
 
 @tx.command()
@@ -139,6 +137,13 @@ def receipt(tx_hash: bytes, wait: float, rpc: str, shard: int, as_json: bool) ->
     if not as_json:
         found = {key: value for key, value in found.items() if key != "logsBloom"}
     show(found, as_json)
+
+
+def _report(record: dict[str, object], as_json: bool) -> None:
+    """Show what became of a transaction; exit code 1 when it reverted."""
+    show(record, as_json)
+    if record.get("status") == "reverted":
+        click.get_current_context().exit(1)
 
 
 def _split(options: dict[str, Any]) -> tuple[SignerChoice, Fees]:

@@ -2,8 +2,8 @@
 
     shell ── Event, now_ms ──▶ Instance.step ── [Effect …] ──▶ shell
 
-The shell performs effects in order. `Persist` is durable before any later effect of the same step is performed, so nothing
-is sent that a restart could contradict. `Propose` and `Execute` complete later, as `Proposed` and `Executed`.
+The shell performs effects in order. `Persist` is durable before any later effect of the same step is performed, so
+nothing is sent that a restart could contradict. `Propose` and `Execute` complete later, as `Proposed` and `Executed`.
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ class Timeouts:
     """In milliseconds."""
 
     delta_ms: int = 500
-    """Δ: the assumed bound on a message's delay. A leader has 2Δ, doubled for every view skipped since the last finality."""
+    """Δ: the assumed bound on a message's delay. A leader has 2Δ, doubled for every view skipped since the last
+    finality."""
     timeout_max_ms: int = 30_000
 
 

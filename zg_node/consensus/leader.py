@@ -1,7 +1,7 @@
 """Who leads a view: stake-weighted round-robin, the same on every node.
 
-Smooth weighted rotation: every turn each validator gains its stake in credit, the richest leads and pays the total. Over
-any long stretch a validator leads in proportion to its stake, and never in a burst.
+Smooth weighted rotation: every turn each validator gains its stake in credit, the richest leads and pays the total.
+Over any long stretch a validator leads in proportion to its stake, and never in a burst.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     Vote         NOTARIZE(v, h) · SKIP(v) · FINALIZE(v, h), signed by one validator
     Certificate  a quorum of votes for one (kind, view, block)
 
-Every signature is 65 bytes (r ‖ s ‖ recovery id) by secp256k1 over a keccak digest that any contract can rebuild, bound to
-network, chain, epoch and view. Encodings are RLP lists; `decode` accepts only what `encode` writes.
+Every signature is 65 bytes (r ‖ s ‖ recovery id) by secp256k1 over a keccak digest that any contract can rebuild,
+bound to network, chain, epoch and view. Encodings are RLP lists; `decode` accepts only what `encode` writes.
 """
 
 from __future__ import annotations

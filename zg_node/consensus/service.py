@@ -1,10 +1,11 @@
 """The shell of one shard's consensus instance: performs effects, keeps timers, decides when a block is due.
 
-    mempool ── poke ─▶ Due ─▶ instance ─▶ Propose ─▶ chain.propose ─▶ Proposed ─▶ Persist (fdatasync) ─▶ Commit ─▶ chain.commit
+    mempool ── poke ─▶ Due ─▶ instance ─▶ Propose ─▶ chain.propose ─▶ Proposed ─▶ Persist (fdatasync) ─▶ Commit ─▶
+    chain.commit
                                                                      Broadcast ─▶ peers
 
-Blocking work (building, executing, log and vote writes) runs in one worker thread a shard, in order, so the event loop is
-free for JSON-RPC. Everything that a step persists is durable before anything else of that step is performed.
+Blocking work (building, executing, log and vote writes) runs in one worker thread a shard, in order, so the event
+loop is free for JSON-RPC. Everything that a step persists is durable before anything else of that step is performed.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ log = logging.getLogger("zg.consensus")
 T = TypeVar("T")
 
 WORK_SHARE = 2
-"""Under load the pause between blocks is this many times the work of the last one, so that blocks grow with the load."""
+"""Under load the pause between blocks is this many times the work of the last one, so that blocks grow with the
+load."""
 INTERVAL_MAX_MS = 250
 RETRY_MS = 20
 """When waiting transactions do not fit into a block yet (gas rate, base fee), look again after this long."""

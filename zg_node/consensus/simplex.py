@@ -137,7 +137,8 @@ class Simplex:
             out.append(SetTimer(self.view, now_ms + timeout))
 
     def _parent_of(self, view: int) -> tuple[int, bytes] | None:
-        """(view, hash) of the notarized, executed block to build on in `view`; None while there is none. Rules 3 and 5."""
+        """(view, hash) of the notarized, executed block to build on in `view`; None while there is none. Rules 3 and
+        5."""
         for earlier in range(view - 1, self.final_view, -1):
             state = self._views.get(earlier, View())
             notarized = state.notarized()
@@ -164,7 +165,9 @@ class Simplex:
         self._publish(vote, now_ms, out)
 
     def _on_executed(self, block_hash: bytes, valid: bool, now_ms: int, out: list[Effect]) -> None:
-        found = next(((v, s) for v, s in self._views.items() if s.proposal and s.proposal.block.hash == block_hash), None)
+        found = next(
+            ((v, s) for v, s in self._views.items() if s.proposal and s.proposal.block.hash == block_hash), None
+        )
         if found is None:
             return
         view, state = found
@@ -302,7 +305,8 @@ class Simplex:
                 return
 
     def _chain(self, view: int) -> tuple[Block, ...] | None:
-        """The blocks from the last committed one (exclusive) to the one finalised in `view`; None when one is missing."""
+        """The blocks from the last committed one (exclusive) to the one finalised in `view`; None when one is
+        missing."""
         wanted = self._views[view].certificates[VoteKind.FINALIZE].block_hash
         chain: list[Block] = []
         while view > self.final_view:

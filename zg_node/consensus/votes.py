@@ -1,7 +1,7 @@
 """Validator sets, quorums and tallies.
 
-Stake W, quorum q = ⌊2W/3⌋ + 1. A tally counts each validator once a (kind, view), remembers what it voted for, and hands
-back a conflicting pair as evidence.
+Stake W, quorum q = ⌊2W/3⌋ + 1. A tally counts each validator once a (kind, view), remembers what it voted for, and
+hands back a conflicting pair as evidence.
 """
 
 from __future__ import annotations

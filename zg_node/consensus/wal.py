@@ -3,8 +3,8 @@
     <home>/shard-i/votes/00000001.wal   records as in db/segments.py
     payload = RLP [[vote, proposal or empty] …], all that one sync makes durable
 
-A torn last record was never synced, so its vote was never sent: it is cut off. Anything else that does not parse is Corrupt.
-Segments whose views are all finalised are deleted when a new one begins.
+A torn last record was never synced, so its vote was never sent: it is cut off. Anything else that does not parse is
+Corrupt. Segments whose views are all finalised are deleted when a new one begins.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class VoteLog:
                 self._last_view[segment] = max(self._last_view.get(segment, 0), vote.view)
 
     def restored(self, final_view: int, final_hash: bytes) -> Restored:
-        """What an instance must take up again after the block finalised in `final_view`; callable once, after opening."""
+        """What an instance must take up again after the block finalised in `final_view`; callable once, after
+        opening."""
         later = [(vote, proposal) for vote, proposal in self._records if vote.view > final_view]
         self._records = []
         votes = tuple(vote for vote, _ in later)

@@ -6,8 +6,8 @@
     t ‖ tx hash    → number(8) ‖ index(4)
     m              → number(8) of the last block that is here
 
-Blocks wait in memory until `checkpoint` writes them, each batch synced by itself: LevelDB promises nothing about the order
-in which unsynced batches survive a power cut. The block log holds them until then.
+Blocks wait in memory until `checkpoint` writes them, each batch synced by itself: LevelDB promises nothing about the
+order in which unsynced batches survive a power cut. The block log holds them until then.
 """
 
 from __future__ import annotations
@@ -113,9 +113,7 @@ class BlockStore:
     def blooms(self, first: int, last: int) -> bytes:
         """256 bytes a block for the blocks first … last, inclusive; zeros where there is no block."""
         start, stop = (b"l" + n.to_bytes(8, "big") for n in (first, last + 1))
-        stored = {
-            int.from_bytes(key[1:], "big"): bloom for key, bloom in self._db.iterator(start=start, stop=stop)
-        }
+        stored = {int.from_bytes(key[1:], "big"): bloom for key, bloom in self._db.iterator(start=start, stop=stop)}
         out = []
         for number in range(first, last + 1):
             block = self._recent.get(number)

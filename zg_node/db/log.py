@@ -2,8 +2,8 @@
 
     <home>/shard-i/log/00000001.log     payload = RLP-like frame of the finalised block's parts, see `BlockRecord`
 
-A block is final for the outside once its record is fdatasynced here. LevelDB (state in the core, blocks in plyvel) follows in
-batches of whole blocks; a segment is deleted only when both hold everything in it durably.
+A block is final for the outside once its record is fdatasynced here. LevelDB (state in the core, blocks in plyvel)
+follows in batches of whole blocks; a segment is deleted only when both hold everything in it durably.
 """
 
 from __future__ import annotations

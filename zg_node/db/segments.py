@@ -1,12 +1,14 @@
 """Append-only segment files: the ground of the block log and of the vote log.
 
     <directory>/00000001.<suffix>, 00000002.<suffix>, …
-    record = "ZGR1" · length u32 · crc32 u32 · payload (big-endian; the crc covers the record's place, length and payload)
+    record = "ZGR1" · length u32 · crc32 u32 · payload (big-endian; the crc covers the record's place, length and
+    payload)
 
-Durability: `sync` is fdatasync of the open segment; a new segment's directory entry is fsynced before anything is written
-to it, and an older segment is always synced before a newer one begins. Callers sync after every record. So after a power
-cut only the last record of the last segment can be torn; opening cuts it off. A bad record with a sound one anywhere behind
-it is Corrupt. The crc covers the place (segment and offset), so bytes inside a payload cannot pose as a record.
+Durability: `sync` is fdatasync of the open segment; a new segment's directory entry is fsynced before anything is
+written to it, and an older segment is always synced before a newer one begins. Callers sync after every record. So
+after a power cut only the last record of the last segment can be torn; opening cuts it off. A bad record with a
+sound one anywhere behind it is Corrupt. The crc covers the place (segment and offset), so bytes inside a payload
+cannot pose as a record.
 """
 
 from __future__ import annotations
@@ -18,29 +20,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from zg_node.db.durable import make_directory, sync_directory
 from zg_node.errors import Corrupt
 
 _MAGIC = b"ZGR1"
 _HEAD = struct.Struct(">4sII")
 _PLACE = struct.Struct(">QQI")
 RECORD_MAX_BYTES = 256 * 1024 * 1024
-
-
-def sync_directory(directory: Path) -> None:
-    """Make creations, renames and deletions in `directory` durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def make_directory(directory: Path) -> None:
-    """Create `directory` and its parents durably."""
-    missing = [p for p in (directory, *directory.parents) if not p.exists()]
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-        sync_directory(path.parent)
 
 
 class Segments:
@@ -90,7 +76,8 @@ class Segments:
         self._sizes[self.current] = start + _HEAD.size + length
 
     def sync(self) -> None:
-        """fdatasync. Raises OSError: what was written since the last sync must be taken for lost, and the node stops."""
+        """fdatasync. Raises OSError: what was written since the last sync must be taken for lost, and the node
+        stops."""
         os.fdatasync(self._file)
 
     def size(self) -> int:
@@ -144,7 +131,9 @@ class Segments:
         if offset == len(data):
             return
         if _sound_record_after(data, number, offset):
-            raise Corrupt(f"{path}: bad record at byte {offset}, with sound ones after it: restore the file from a copy")
+            raise Corrupt(
+                f"{path}: bad record at byte {offset}, with sound ones after it: restore the file from a copy"
+            )
         with path.open("r+b") as file:
             file.truncate(offset)
             os.fsync(file.fileno())

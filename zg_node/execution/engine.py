@@ -1,4 +1,5 @@
-"""What a block needs from an execution engine. `_core.Engine` (revm) is the default; `pyevm.PyEvmEngine` the second opinion.
+"""What a block needs from an execution engine. `_core.Engine` (revm) is the default; `pyevm.PyEvmEngine` the second
+opinion.
 
 Both read the same `_core.State`, leave a block's changes there as an overlay, and return the same `_core.Executed`.
 """
@@ -19,19 +20,34 @@ class Engine(Protocol):
         ...
 
     def build(
-        self, state: _core.State, parent: bytes, attributes: Attributes, pool: _core.Pool, gas_budget: int, max_body_bytes: int
+        self,
+        state: _core.State,
+        parent: bytes,
+        attributes: Attributes,
+        pool: _core.Pool,
+        gas_budget: int,
+        max_body_bytes: int,
     ) -> _core.Executed:
         """Fill a block from the pool on top of `parent`."""
         ...
 
-    def execute(self, state: _core.State, parent: bytes, header: bytes, body: bytes, pool: _core.Pool) -> _core.Executed:
+    def execute(
+        self, state: _core.State, parent: bytes, header: bytes, body: bytes, pool: _core.Pool
+    ) -> _core.Executed:
         """Execute a proposed block and check what follows from it; senders known to `pool` are not recovered again.
 
         Raises InvalidBlock."""
         ...
 
     def replay(
-        self, state: _core.State, parent: bytes, header: bytes, body: bytes, receipts: bytes, senders: bytes, diff: bytes
+        self,
+        state: _core.State,
+        parent: bytes,
+        header: bytes,
+        body: bytes,
+        receipts: bytes,
+        senders: bytes,
+        diff: bytes,
     ) -> _core.Executed:
         """A block from our own log: apply the diff, check the root. Raises Corrupt."""
         ...

@@ -1,4 +1,5 @@
-"""Block 0: a chain file (TOML) becomes the allocation of every shard, the first validator set and the network's identity.
+"""Block 0: a chain file (TOML) becomes the allocation of every shard, the first validator set and the network's
+identity.
 
 The keys are explained in genesis/README.md. Artefacts named by predeploys are packaged under zg_node/genesis_data.
 """

@@ -1,6 +1,7 @@
 """The mempool's journal: waiting transactions survive a restart, as well as they can.
 
-    <home>/shard-i/mempool.journal    RLP byte strings one after the other, appended without a sync, rewritten at a restart
+    <home>/shard-i/mempool.journal    RLP byte strings one after the other, appended without a sync, rewritten at a
+    restart
 
 Best effort: a transaction hash is acceptance into the pool, no more. A damaged tail is ignored.
 """
@@ -61,7 +62,9 @@ class Journal:
         draft.replace(self._path)
         self._size = len(content)
 
-    def restore(self, pool: _core.Pool, state: _core.State, at: bytes, base_fee: int, gas_limit: int, now_ms: int) -> int:
+    def restore(
+        self, pool: _core.Pool, state: _core.State, at: bytes, base_fee: int, gas_limit: int, now_ms: int
+    ) -> int:
         """Put the journal's transactions back into the pool; returns how many it took."""
         raws = self.load()
         taken = 0

@@ -41,9 +41,7 @@ class ExecutionCollector(Collector):
         return []
 
     def collect(self) -> Iterable[Metric]:
-        stage = CounterMetricFamily(
-            "zg_execution_stage_seconds", "CPU time by stage.", labels=["shard", "stage"]
-        )
+        stage = CounterMetricFamily("zg_execution_stage_seconds", "CPU time by stage.", labels=["shard", "stage"])
         height = GaugeMetricFamily("zg_execution_height_blocks", "Number of the finalised head.", labels=["shard"])
         done = CounterMetricFamily("zg_execution_transactions", "Finalised since the start.", labels=["shard"])
         waiting = GaugeMetricFamily("zg_execution_pool_transactions", "In the mempool.", labels=["shard", "kind"])

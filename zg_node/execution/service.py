@@ -5,7 +5,8 @@
     commit  ─▶ log.append (fdatasync: the commit point) ─▶ State.finalise ─▶ blocks.add ─▶ pool.commit ─▶ new head
     checkpoint ─▶ State.flush, blocks.checkpoint ─▶ log.truncate
 
-`propose`, `execute`, `commit` and `truncate` are called from one thread at a time; `checkpoint` from another; reads from any.
+`propose`, `execute`, `commit` and `truncate` are called from one thread at a time; `checkpoint` from another; reads
+from any.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from time import thread_time
 
 from zg_node import _core
 from zg_node.db.blocks import BlockStore
+from zg_node.db.durable import make_database, make_directory, sync_directory
 from zg_node.db.log import BlockLog, BlockRecord
-from zg_node.db.segments import make_directory
 from zg_node.errors import Corrupt, InvalidBlock, InvalidConfig
 from zg_node.execution.engine import Engine
 from zg_node.execution.fees import next_state
@@ -73,8 +74,13 @@ class Chain:
         self._rules = Rules(genesis.network, 0, set_hash, genesis.fees)
         self._listeners: list[Callable[[StoredBlock], None]] = []
         self._pending: dict[bytes, tuple[Block, _core.Executed]] = {}
-        self.state = _core.State(str(directory / "state"), options.cache_bytes, options.history_blocks)
-        self.blocks = BlockStore(directory / "blocks")
+        self._databases = (directory / "state", directory / "blocks")
+        state, blocks = self._databases
+        make_database(state, lambda path: _core.State(str(path), options.cache_bytes, options.history_blocks).close())
+        make_database(blocks, lambda path: BlockStore(path).close())
+        self.state = _core.State(str(state), options.cache_bytes, options.history_blocks)
+        self.blocks = BlockStore(blocks)
+        self._sync_names()
         self._log = BlockLog(directory / "log")
         self._log_seconds = 0.0
         self._store_seconds = 0.0
@@ -106,15 +112,12 @@ class Chain:
         state_number, _, _ = self.state.head()
         durable = self.blocks.durable
         last: StoredBlock | None = None
-        replayed = 0
-        for record in self._log.replay():
+        for replayed, record in enumerate(self._log.replay(), start=1):
             block = record.block
             if last is not None and block.header.parent_hash != last.hash:
                 raise Corrupt(f"{directory / 'log'}: block {block.number} does not follow block {last.number}")
             if block.number > state_number + 1:
-                raise Corrupt(
-                    f"{directory}: the log goes on at block {block.number}, the state ends at {state_number}"
-                )
+                raise Corrupt(f"{directory}: the log goes on at block {block.number}, the state ends at {state_number}")
             if block.number > max(durable, -1) + 1 and block.number > self.blocks.durable + self.blocks.waiting() + 1:
                 raise Corrupt(f"{directory}: the log goes on at block {block.number}, the blocks end at {durable}")
             executed = None
@@ -124,7 +127,6 @@ class Chain:
             if block.number > durable:
                 self.blocks.add(block, executed.tx_hashes if executed else _core.body_hashes(block.body))
             last = block
-            replayed += 1
             if replayed % 256 == 0:
                 progress(replayed)
             if self.state.pending_bytes() > self._options.flush_bytes:
@@ -234,8 +236,7 @@ class Chain:
     def checkpoint_due(self) -> bool:
         """Whether enough waits in memory for a checkpoint before its time."""
         return (
-            self.state.pending_bytes() > self._options.flush_bytes
-            or self.blocks.waiting() > LOG_UNFLUSHED_MAX_BLOCKS
+            self.state.pending_bytes() > self._options.flush_bytes or self.blocks.waiting() > LOG_UNFLUSHED_MAX_BLOCKS
         )
 
     def checkpoint(self) -> int:
@@ -243,19 +244,29 @@ class Chain:
         started = thread_time()
         flushed, _ = self.state.flush()
         durable = min(flushed, self.blocks.checkpoint())
+        self._sync_names()
         self._checkpoint_seconds += thread_time() - started
         return durable
+
+    def _sync_names(self) -> None:
+        """LevelDB syncs what it writes into a new file, but not always the file's name."""
+        for directory in self._databases:
+            sync_directory(directory)
 
     def truncate(self, durable: int) -> None:
         """Let the log forget blocks up to `durable`."""
         self._log.truncate(durable)
 
-    def close(self) -> None:
-        """Checkpoint and close; nothing may be called afterwards."""
-        self.truncate(self.checkpoint())
-        self._log.close()
-        self.blocks.close()
-        self.state.close()
+    def close(self, *, checkpoint: bool = True) -> None:
+        """Checkpoint and close; nothing may be called afterwards. Without the checkpoint the next start replays the
+        log."""
+        try:
+            if checkpoint:
+                self.truncate(self.checkpoint())
+        finally:
+            self._log.close()
+            self.blocks.close()
+            self.state.close()
 
     # ── what RPC reads ──────────────────────────────────────────────────────────────────────────────────────────────
 

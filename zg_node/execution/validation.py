@@ -1,7 +1,7 @@
 """What a header must say before its block is executed: pure functions of the parent, the rules and the clock.
 
-    parent, clock ─▶ plan ─▶ ConsensusHeader + Attributes + gas budget      (the proposer)
-    parent, block ─▶ check ─▶ InvalidBlock, or nothing                      (everyone else)
+parent, clock ─▶ plan ─▶ ConsensusHeader + Attributes + gas budget      (the proposer)
+parent, block ─▶ check ─▶ InvalidBlock, or nothing                      (everyone else)
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def plan(
 
 
 def check(rules: Rules, parent: Header, parent_consensus: ConsensusHeader, block: Block, now_ms: int) -> None:
-    """Raise InvalidBlock unless `block`'s headers follow from its parent; roots and gas used are the engine's to check."""
+    """Raise InvalidBlock unless `block`'s headers follow from its parent; roots and gas used are the engine's to
+    check."""
     header, consensus = block.header, block.consensus
     if consensus.timestamp_ms <= parent_consensus.timestamp_ms:
         raise InvalidBlock("the timestamp does not grow")

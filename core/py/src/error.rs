@@ -23,7 +23,10 @@ pub(crate) fn view(error: ViewError) -> PyErr {
 pub(crate) fn state(error: StateError) -> PyErr {
     let text = error.to_string();
     match error {
-        StateError::Locked(_) | StateError::Missing(_) | StateError::UnknownBlock(_) => Unavailable::new_err(text),
+        StateError::Locked(_)
+        | StateError::Missing(_)
+        | StateError::UnknownBlock(_)
+        | StateError::TooManyOverlays(_) => Unavailable::new_err(text),
         StateError::NotEmpty | StateError::Corrupt(_) => Corrupt::new_err(text),
         StateError::Mismatch(_) | StateError::NotChild { .. } => InvalidBlock::new_err(text),
         StateError::Io(_) => pyo3::exceptions::PyOSError::new_err(text),

@@ -171,7 +171,7 @@ class AccountJournal(AccountDatabaseAPI):
         self._write(self._accounts, address, self._value(address))
 
     def delete_account(self, address: Address) -> None:
-        """Destroy an account with its storage."""
+        """Destroy an account with its storage; the transaction is at its end."""
         self.delete_storage(address)
         self._write(self._accounts, address, None)
 

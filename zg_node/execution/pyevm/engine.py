@@ -95,7 +95,9 @@ class PyEvmEngine:
         gas_budget: int,
         max_body_bytes: int,
     ) -> _core.Executed:
-        """See `Engine`. A sender whose transaction is refused is passed over for the rest of the block."""
+        """See `Engine`. A sender whose transaction is refused is passed over for the rest of the block.
+
+        A nonce that an authorization (EIP-7702) used up in the meantime is no reason for that."""
         transition = self._open(state, parent, attributes)
         gas_budget = min(gas_budget, attributes.gas_limit)
         count = min(gas_budget // TX_GAS_MIN, CANDIDATES_MAX)
@@ -109,7 +111,7 @@ class PyEvmEngine:
             if misfits == MISFITS_MAX or gas_budget - transition.gas_used < TX_GAS_MIN or self._clock_s() >= deadline:
                 break
             tx = decode(PRAGUE, raw)
-            if tx.sender in passed_over:
+            if tx.sender in passed_over or tx.nonce < transition.nonce(tx.sender):
                 continue
             grown_bytes = payload_bytes + header_length(len(raw)) + len(raw)
             body_bytes = header_length(grown_bytes) + grown_bytes

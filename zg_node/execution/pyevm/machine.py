@@ -28,7 +28,7 @@ from zg_node.execution.pyevm.accounts import AccountJournal
 
 
 def _silent(opcodes: Mapping[int, OpcodeAPI]) -> dict[int, OpcodeAPI]:
-    """`opcodes` with a SELFDESTRUCT that does not warn: warnings may be errors, and would end a transaction half-way."""
+    """`opcodes` with a SELFDESTRUCT that does not warn: a warning may be an error, and end a transaction half-way."""
     return {**opcodes, opcode_values.SELFDESTRUCT: inspect.unwrap(opcodes[opcode_values.SELFDESTRUCT])}
 
 

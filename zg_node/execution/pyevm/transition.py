@@ -123,6 +123,10 @@ class Transition:
         state.computation_class.apply_message(state, message, context)
         self.journal.lock_changes()
 
+    def nonce(self, address: bytes) -> int:
+        """The next nonce, after the transactions so far."""
+        return self.journal.get_nonce(Address(address))
+
     def transact(self, tx: SignedTransactionAPI) -> Receipt:
         """Run one transaction. Raises InvalidTransaction; a refused one leaves no trace."""
         if tx.gas > self._context.gas_limit - self.gas_used:

@@ -4,7 +4,7 @@
 //! cargo run --release -p zg-state --example large_state -- [accounts] [cache MB] [seconds] [directory]
 //! ```
 //! Blocks of 2,000 transfers: each reads two random accounts through a view of the parent and writes them back. A second
-//! thread flushes whenever enough is pending, as a node does.
+//! thread flushes whenever half the cache's size is pending, as a node does.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +16,6 @@ use zg_types::{Account, AccountDiff, StateDiff, StateView};
 
 const NEW_PER_BLOCK: u64 = 10_000;
 const TRANSFERS: u64 = 2_000;
-/// A flush begins when this much is pending, bytes.
-const FLUSH_AT: usize = 32 << 20;
 const FUNDS: u64 = 1_000_000_000;
 
 fn main() -> Result<(), StateError> {
@@ -25,14 +23,15 @@ fn main() -> Result<(), StateError> {
     let mut number = |default: u64| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
     let (accounts, cache_mb, seconds) = (number(1_000_000), number(64), number(20));
     let given = arguments.next().map(PathBuf::from);
-    let path = given.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("large-state-{}", std::process::id())));
+    let path =
+        given.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("large-state-{}", std::process::id())));
     let options = Options { cache_bytes: (cache_mb as usize) << 20, history_blocks: Some(10_000) };
     let state = State::open(&path, options)?;
     println!("{accounts} accounts, cache {cache_mb} MB, {}", path.display());
     if state.is_empty() {
-        build(&state, accounts, &path)?;
+        build(&state, accounts, options.cache_bytes / 2, &path)?;
     }
-    load(&state, accounts, Duration::from_secs(seconds), &path)?;
+    load(&state, accounts, options.cache_bytes / 2, Duration::from_secs(seconds), &path)?;
     let start = Mark::now();
     let (found, _, root) = state.verify()?;
     println!("         root {root}");
@@ -45,14 +44,14 @@ fn main() -> Result<(), StateError> {
 }
 
 /// Create all accounts, `NEW_PER_BLOCK` a block.
-fn build(state: &State, accounts: u64, path: &Path) -> Result<(), StateError> {
+fn build(state: &State, accounts: u64, flush_at: usize, path: &Path) -> Result<(), StateError> {
     let start = Mark::now();
     state.init_genesis(B256::ZERO, &StateDiff::default())?;
     let funded = Account { balance: U256::from(FUNDS), ..Account::default() };
     for first in (0..accounts).step_by(NEW_PER_BLOCK as usize) {
         let numbers = first..accounts.min(first + NEW_PER_BLOCK);
         append(state, numbers.map(|number| (address(number), None, Some(funded))).collect())?;
-        if state.pending_bytes() > FLUSH_AT {
+        if state.pending_bytes() > flush_at {
             state.flush()?;
         }
     }
@@ -62,7 +61,7 @@ fn build(state: &State, accounts: u64, path: &Path) -> Result<(), StateError> {
 }
 
 /// Transfers between random accounts for `time`, flushing on another thread.
-fn load(state: &State, accounts: u64, time: Duration, path: &Path) -> Result<(), StateError> {
+fn load(state: &State, accounts: u64, flush_at: usize, time: Duration, path: &Path) -> Result<(), StateError> {
     let done = AtomicBool::new(false);
     let mut random = 1u64;
     let (mut transfers, mut reading, mut writing) = (0, Duration::ZERO, Duration::ZERO);
@@ -70,7 +69,7 @@ fn load(state: &State, accounts: u64, time: Duration, path: &Path) -> Result<(),
     std::thread::scope(|scope| {
         let flusher = scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                if state.pending_bytes() > FLUSH_AT {
+                if state.pending_bytes() > flush_at {
                     state.flush()?;
                 }
                 std::thread::sleep(Duration::from_millis(5));

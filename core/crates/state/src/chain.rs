@@ -17,6 +17,9 @@ use crate::view::Layers;
 /// Finalised blocks that can be named by their hash; flushed ones are forgotten beyond it.
 pub(crate) const RECENT_MAX: usize = 1024;
 
+/// Blocks that may wait to be finalised at one time.
+const OVERLAYS_MAX: usize = 1024;
+
 /// An unfinalised block with its trie.
 pub(crate) struct Branch {
     pub(crate) overlay: Arc<Overlay>,
@@ -139,6 +142,9 @@ impl Chain {
     /// Add an overlay on the head or on another overlay; adding it again changes nothing.
     pub(crate) fn insert(&mut self, hash: B256, branch: Branch) -> Result<(), StateError> {
         self.tip(&branch.overlay.parent)?;
+        if self.overlays.len() >= OVERLAYS_MAX {
+            return Err(StateError::TooManyOverlays(OVERLAYS_MAX));
+        }
         self.overlays.entry(hash).or_insert(branch);
         Ok(())
     }

@@ -6,8 +6,8 @@ use zg_types::ViewError;
 /// ```text
 /// StateError
 ///  ├─ Locked, NotEmpty            the operator's: another process, or a directory already in use
-///  ├─ UnknownBlock, NotChild,     the caller's: a block that is not where it was said to be,
-///  │  Mismatch                    or a diff that does not fit its parent
+///  ├─ UnknownBlock, NotChild,     the caller's: a block that is not where it was said to be, too many of them,
+///  │  TooManyOverlays, Mismatch   or a diff that does not fit its parent
 ///  ├─ Missing                     the block is older than the kept history
 ///  └─ Corrupt, Io                 the disk's: stop the node
 /// ```
@@ -25,6 +25,9 @@ pub enum StateError {
     /// Only a child of the finalised head can be finalised.
     #[error("block {hash} is not a child of the finalised head {head}")]
     NotChild { hash: B256, head: B256 },
+    /// Finality is too far behind execution.
+    #[error("{0} blocks wait to be finalised, no more are taken")]
+    TooManyOverlays(usize),
     /// The diff does not fit the parent that it was applied to, or is not in canonical order.
     #[error("the state diff does not fit its parent: {0}")]
     Mismatch(String),

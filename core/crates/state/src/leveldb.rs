@@ -122,11 +122,20 @@ impl Db {
     }
 
     /// Write the batch atomically and sync it.
-    pub(crate) fn write(&self, batch: &Batch) -> Result<(), ViewError> {
+    ///
+    /// A batch goes into one memtable, however large, which would stay in memory until the next write; one that is
+    /// larger than a memtable should be becomes a table before this returns.
+    pub(crate) fn write(&self, batch: Batch) -> Result<(), ViewError> {
         let mut error = ptr::null_mut();
         // SAFETY: all handles are live; LevelDB copies what it keeps.
         unsafe { leveldb_write(self.handle, self.write_options, batch.handle, &mut error) };
-        check(error)
+        check(error)?;
+        if batch.bytes > WRITE_BUFFER_BYTES {
+            drop(batch);
+            // SAFETY: one-byte bounds. Compaction of a range begins with the memtable; no key is in this one.
+            unsafe { leveldb_compact_range(self.handle, c"".as_ptr(), 1, c"".as_ptr(), 1) }
+        }
+        Ok(())
     }
 
     /// Rewrite all tables into their final level.
@@ -245,6 +254,9 @@ impl Drop for Snapshot {
     }
 }
 
+/// A key and its value.
+pub(crate) type Record<'a> = (&'a [u8], &'a [u8]);
+
 /// A position in a snapshot's keys, which are in bytewise order.
 pub(crate) struct Cursor<'a> {
     handle: *mut leveldb_iterator_t,
@@ -269,7 +281,7 @@ impl Cursor<'_> {
     }
 
     /// The key and value here; None past the end.
-    pub(crate) fn entry(&self) -> Result<Option<(&[u8], &[u8])>, ViewError> {
+    pub(crate) fn entry(&self) -> Result<Option<Record<'_>>, ViewError> {
         // SAFETY: key and value point into the iterator until it moves, which needs `&mut self`; the lengths are
         // written through the given places, which are declared const in the binding only.
         unsafe {
@@ -306,15 +318,17 @@ impl Drop for Cursor<'_> {
 /// Puts and deletes that are written together; later entries win.
 pub(crate) struct Batch {
     handle: *mut leveldb_writebatch_t,
+    bytes: usize,
 }
 
 impl Batch {
     pub(crate) fn new() -> Self {
         // SAFETY: the constructor takes nothing; `drop` frees it.
-        Self { handle: unsafe { leveldb_writebatch_create() } }
+        Self { handle: unsafe { leveldb_writebatch_create() }, bytes: 0 }
     }
 
     pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.bytes += key.len() + value.len();
         // SAFETY: valid slices, which the batch copies.
         unsafe {
             leveldb_writebatch_put(self.handle, key.as_ptr().cast(), key.len(), value.as_ptr().cast(), value.len())
@@ -322,6 +336,7 @@ impl Batch {
     }
 
     pub(crate) fn delete(&mut self, key: &[u8]) {
+        self.bytes += key.len();
         // SAFETY: a valid slice, which the batch copies.
         unsafe { leveldb_writebatch_delete(self.handle, key.as_ptr().cast(), key.len()) }
     }

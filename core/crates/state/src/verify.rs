@@ -41,7 +41,7 @@ fn verify(disk: &Disk) -> Result<(u64, u64, B256), ViewError> {
         let account = record::decode_account(&value)?;
         check_code(disk, &owner, &account)?;
         let (storage_root, count) = storage_root(&mut slots, &owner)?;
-        check_nodes(&mut nodes, owner.as_slice(), storage_root, &format!("storage trie of {owner}"))?;
+        check_nodes(&mut nodes, Some(&owner), storage_root)?;
         let Account { nonce, balance, code_hash } = account;
         let leaf = alloy_rlp::encode(TrieAccount::new(nonce, balance, storage_root, code_hash));
         state.add_leaf(Nibbles::unpack(owner), &leaf);
@@ -58,11 +58,14 @@ fn verify(disk: &Disk) -> Result<(u64, u64, B256), ViewError> {
     if root != stored {
         return corrupt(format!("flat records give state root {root}, block {} has {stored}", disk.flushed().number));
     }
-    check_nodes(&mut Walk::new(disk.cursor(), key::ACCOUNT_NODE), &[], root, "account trie")?;
+    check_nodes(&mut Walk::new(disk.cursor(), key::ACCOUNT_NODE), None, root)?;
     Ok((account_count, slot_count, root))
 }
 
-/// The records under one tag, in order; keys without the tag.
+/// A key without its tag, and its value.
+type Record = (Vec<u8>, Vec<u8>);
+
+/// The records under one tag, in order.
 struct Walk<'a> {
     cursor: Cursor<'a>,
     tag: u8,
@@ -75,7 +78,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next record, if its key begins with `prefix`.
-    fn take(&mut self, prefix: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, ViewError> {
+    fn take(&mut self, prefix: &[u8]) -> Result<Option<Record>, ViewError> {
         let entry = self.cursor.entry()?.filter(|(key, _)| key[0] == self.tag && key[1..].starts_with(prefix));
         let taken = entry.map(|(key, value)| (key[1..].to_vec(), value.to_vec()));
         if taken.is_some() {
@@ -119,25 +122,28 @@ fn storage_root(slots: &mut Walk<'_>, owner: &B256) -> Result<(B256, u64), ViewE
     Ok((storage.root(), count))
 }
 
-/// Check the nodes under `prefix`, which come parents first and siblings in order, against `root`.
-fn check_nodes(nodes: &mut Walk<'_>, prefix: &[u8], root: B256, name: &str) -> Result<(), ViewError> {
+/// Check the nodes of the account trie (`owner` None) or of a storage trie, which come parents first and siblings in
+/// order, against `root`.
+fn check_nodes(nodes: &mut Walk<'_>, owner: Option<&B256>, root: B256) -> Result<(), ViewError> {
+    let name = || owner.map_or("account trie".into(), |owner| format!("storage trie of {owner}"));
+    let prefix = owner.map_or(&[][..], |owner| owner.as_slice());
     let mut expected: Vec<(Vec<u8>, B256)> = Vec::new();
     if root != EMPTY_ROOT_HASH {
         expected.push((Vec::new(), root));
     }
     while let Some((path, hash)) = expected.pop() {
-        let shown: String = path.iter().map(|nibble| format!("{nibble:x}")).collect();
+        let shown = || path.iter().map(|nibble| format!("{nibble:x}")).collect::<String>();
         let Some((_, rlp)) = nodes.take(prefix)?.filter(|(key, _)| key[prefix.len()..] == path) else {
-            return corrupt(format!("{name}: no node at path '{shown}', where one is expected"));
+            return corrupt(format!("{}: no node at path '{}', where one is expected", name(), shown()));
         };
         let found = keccak256(&rlp);
         if found != hash {
-            return corrupt(format!("{name}: the node at path '{shown}' hashes to {found}, not {hash}"));
+            return corrupt(format!("{}: the node at path '{}' hashes to {found}, not {hash}", name(), shown()));
         }
         expected.extend(children(&path, &rlp).into_iter().rev());
     }
     match nodes.take(prefix)? {
-        Some(_) => corrupt(format!("{name}: nodes are left over")),
+        Some(_) => corrupt(format!("{}: nodes are left over", name())),
         None => Ok(()),
     }
 }

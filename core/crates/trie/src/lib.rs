@@ -8,7 +8,8 @@
 //!        changes ──▶ edit ──▶ drafts ──▶ seal ──▶ next version ──▶ collect_unsaved ──▶ disk, by (owner, path)
 //!   NodeSource ─ nodes ─┘  (structure)  (hashes)        └─────────▶ prune: forget what the disk has
 //! ```
-//! - `edit` takes the batch sorted and descends once a subtree; it finds the new structure and the paths that fall empty.
+//! - `edit` takes the batch sorted and descends once a subtree; with `assemble` it finds the new structure and the paths that
+//!   fall empty.
 //! - `draft` seals: it hashes the new nodes of a level side by side in vector lanes (`keccak`), across storage tries.
 //! - Nodes that are not in memory come from a [`NodeSource`] and are checked against the hash that refers to them.
 //!
@@ -18,6 +19,7 @@
 //! is not in memory. Whoever writes deletes [`Update::wiped`] and [`Update::removed`] first and then puts what is unsaved.
 
 mod account;
+mod assemble;
 mod draft;
 mod edit;
 mod keccak;
@@ -163,7 +165,8 @@ impl StateTrie {
 
     /// This version without the saved nodes that were touched longest ago, so that about `budget_bytes` stay. Unsaved nodes
     /// always stay. Call it only once the source can serve all that `collect_unsaved` gave out. Memory is freed when no
-    /// other version holds the nodes: prune the newest ones.
+    /// other version holds the nodes: prune the newest ones. Walks all that is in memory, some 0.2 µs a node, so prune well
+    /// below the limit and seldom.
     pub fn prune(&self, budget_bytes: usize) -> Self {
         let root = retain::prune(&self.root, self.generation, budget_bytes);
         let bytes = root.node.as_ref().map_or(0, Node::total_bytes);

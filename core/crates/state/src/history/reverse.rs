@@ -162,7 +162,7 @@ mod tests {
         let slot = |slot: u64| SlotDiff { slot: U256::from(slot), before: U256::from(number), after: U256::ZERO };
         AccountDiff {
             address: Address::left_padding_from(&number.to_be_bytes()),
-            before: (number % 3 != 0).then(|| Account { nonce: number, ..Account::default() }),
+            before: (!number.is_multiple_of(3)).then(|| Account { nonce: number, ..Account::default() }),
             after: Some(Account::default()),
             wiped: false,
             storage: (0..number % 4).map(slot).collect(),

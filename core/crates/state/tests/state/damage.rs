@@ -143,6 +143,37 @@ fn a_directory_of_something_else_is_refused() {
 }
 
 #[test]
+fn after_a_failed_write_nothing_more_is_written_and_reads_go_on() {
+    unsafe extern "C" {
+        fn dup2(from: i32, to: i32) -> i32;
+    }
+    let directory = Directory::new();
+    let state = open(&directory, None);
+    let mut random = Random(9);
+    let mut model = genesis(&state, &mut random);
+    extend(&state, &mut model, &mut random);
+    let log = files(&directory, "log").pop().expect("a log");
+    let descriptors =
+        std::fs::read_dir("/proc/self/fd").expect("descriptors").map(|entry| entry.expect("an entry").path());
+    let held =
+        descriptors.filter(|path| std::fs::read_link(path).is_ok_and(|target| target == log)).last().expect("held");
+    let number: i32 =
+        held.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok()).expect("a number");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+    // SAFETY: both descriptors are open; LevelDB's now writes to a device without space.
+    assert_eq!(unsafe { dup2(std::os::fd::AsRawFd::as_raw_fd(&full), number) }, number);
+    let Err(StateError::Io(text)) = state.flush() else { panic!("the write did not fail") };
+    assert!(text.contains("write failed") && text.contains("No space left"), "{text}");
+    assert!(matches!(state.flush(), Err(StateError::Io(text)) if text.contains("earlier failure")));
+    model.check(&crate::model::head_view(&state), "after the failure");
+    let (number, head, _) = state.head();
+    crate::model::execute(&state, head, crate::model::hash(number + 1, 0), &Default::default());
+    assert!(matches!(state.finalise(crate::model::hash(number + 1, 0)), Err(StateError::Io(_))));
+    drop(state);
+    assert_eq!(open(&directory, None).flushed().0, 0);
+}
+
+#[test]
 fn a_path_that_cannot_be_made_is_an_io_error() {
     let directory = Directory::new();
     let file = directory.path().join("file");

@@ -81,6 +81,19 @@ fn a_block_prepared_on_a_parent_that_was_dropped_is_refused() {
 }
 
 #[test]
+fn blocks_that_wait_for_finality_are_bounded() {
+    let directory = Directory::new();
+    let state = open(&directory, None);
+    state.init_genesis(hash(0, 0), &StateDiff::default()).expect("genesis");
+    let add = |fork| state.insert(hash(1, fork), state.prepare(hash(0, 0), StateDiff::default(), false)?);
+    (0..1024).for_each(|fork| add(fork).expect("inserts"));
+    assert_eq!(add(1024), Err(StateError::TooManyOverlays(1024)));
+    state.finalise(hash(1, 5)).expect("finalises");
+    let next = state.prepare(hash(1, 5), StateDiff::default(), false).expect("prepares");
+    assert_eq!(state.insert(hash(2, 0), next), Ok(()));
+}
+
+#[test]
 fn wrong_before_values_are_named_when_they_are_checked() {
     let directory = Directory::new();
     let state = open(&directory, None);
