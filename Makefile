@@ -50,8 +50,19 @@ $(VENV)/.core: $(VENV)/.packages pyproject.toml $(CORE_SOURCES)
 devnet: build ## a development network with ten funded accounts; ARGS="--shards 2" passes options on
 	@exec zg-node devnet $(ARGS)
 
-bench: build ## the TPS suite; ARGS="--workload erc20 --peer anvil" passes options on
-	@exec zg-node bench run $(ARGS)
+bench: build benchmarks/node_modules/.installed ## the TPS suite beside anvil; `zg-node bench run` measures one workload
+	@exec python -m benchmarks.suite $(ARGS)
+
+benchmarks/node_modules/.installed: benchmarks/package-lock.json | $(VENV)/.packages
+	$(STEP) 'installing the peer, anvil'
+	@cd benchmarks && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+soak: build ## fifteen minutes at half load: does memory grow?
+	@exec python -m benchmarks.soak $(ARGS)
+
+bench-state: build ## memory and TPS over 20 million accounts
+	@exec python -m benchmarks.large_state --accounts 20000000 --cache-mb 64 $(ARGS)
 
 # --- test --------------------------------------------------------------------------------------------------------
 
@@ -63,6 +74,10 @@ test: build ## every test that takes seconds: the core's, then Python's
 
 test-long: build ## the tests that take minutes: kill -9 loops, power cuts, the wheel
 	@pytest -m long $(ARGS)
+
+conformance: build ## the execution-spec state tests on both engines: FIXTURES=PATH of a release's archive or a folder
+	@[ -n "$(FIXTURES)" ] || { echo 'error: say where the tests are: make conformance FIXTURES=PATH' >&2; exit 2; }
+	@python -m tests.conformance "$(FIXTURES)" $(ARGS)
 
 check: build ## lint, formats, types, import rules, Rust lints, Docker files
 	$(STEP) 'ruff, mypy, import-linter'
@@ -84,10 +99,13 @@ wheel: build ## dist/zg_node-*.whl: all that `pip install` needs
 	@rm -rf dist
 	@maturin build --release --locked --strip --out dist
 
+contracts: build ## compile genesis/contracts into zg_node/genesis_data
+	@cd genesis && npm ci --no-audit --no-fund --loglevel=error && node compile.mjs
+
 lock: $(VENV)/.tools ## pin every transitive dependency of pyproject.toml again
 	@pip install --quiet uv==0.13.9
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--extra pyevm --extra bench --extra dev pyproject.toml --output-file requirements.lock
 
 clean: ## remove everything that these targets made
-	@rm -rf $(VENV) core/target build dist zg_node/_core*.so
+	@rm -rf $(VENV) core/target build dist zg_node/_core*.so {genesis,benchmarks,tests/clients}/node_modules

@@ -1,4 +1,4 @@
-"""A development network as a process of its own: the console script that the project installs beside this interpreter."""
+"""A development network as a process of its own: the console script installed beside this interpreter."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,7 +46,7 @@ class Devnet:
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader: threading.Thread | None = None
-        self._errors = home.parent / f"{home.name}.stderr"
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
 
     @property
     def ws_url(self) -> str:
@@ -59,7 +60,8 @@ class Devnet:
     @property
     def errors(self) -> str:
         """What the process wrote to standard error, since its last start."""
-        return self._errors.read_text() if self._errors.exists() else ""
+        descriptor = self._errors.fileno()  # the child shares the file's position: leave it alone
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()
 
     def client(self) -> Client:
         """A new connection to shard 0."""
@@ -69,15 +71,16 @@ class Devnet:
         """Start and wait for the readiness line. Raises NotReady."""
         assert self._process is None
         options = ["--datadir", str(self.home), "--http-port", "0", "--metrics-port", "0", "--json"]
-        with self._errors.open("w") as errors:
-            self._process = subprocess.Popen(
-                [*self._program, "devnet", *options, *self._arguments],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                env=self._environment,
-            )
+        self._errors.seek(0)
+        self._errors.truncate()
+        self._process = subprocess.Popen(
+            [*self._program, "devnet", *options, *self._arguments],
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=self._environment,
+        )
         self._lines = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._drain, args=(self._process, self._lines), daemon=True)
         self._reader.start()
@@ -112,16 +115,20 @@ class Devnet:
             self.stop()
         self.start()
 
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
 
     def close(self) -> None:
-        """Whatever the test left running ends."""
+        """What the test left running ends; the object cannot be used again."""
         if self._process is not None:
             if self._process.poll() is None:
                 self.signal(signal.SIGTERM)
             self._forget()
+        self._errors.close()
 
     def _forget(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
         process, reader = self._process, self._reader

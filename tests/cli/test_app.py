@@ -58,6 +58,7 @@ def test_an_unknown_command_fails(zg: Run) -> None:
         (OSError(errno.EADDRINUSE, "Address already in use"), 1, "the port is in use by another program"),
         (OSError(errno.ENOSPC, "No space left on device", "/data/log"), 1, "/data/log: the disk is full"),
         (OSError(errno.EIO, "Input/output error", "/data/log"), 1, "/data/log: Input/output error"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, ""),
         (KeyboardInterrupt(), 130, ""),
     ],
 )

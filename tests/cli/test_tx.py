@@ -52,6 +52,13 @@ def test_what_the_person_says_is_not_asked_of_the_node(zg: Run, node: ScriptedNo
     assert [method for _, method, _ in node.calls] == ["eth_chainId", "eth_sendRawTransaction"]
 
 
+def test_a_transaction_that_reverts_fails(zg: Run, node: ScriptedNode) -> None:
+    node.answers["eth_getTransactionReceipt"] = {**RECEIPT, "status": "0x0"}
+    result = zg("tx", "send", RECIPIENT, "--dev", 0, "--rpc", node.url, "--json")
+    assert json.loads(result.stdout)["status"] == "reverted"
+    assert result.exit_code == 1
+
+
 def test_another_shard_is_asked_under_its_path(zg: Run, node: ScriptedNode) -> None:
     zg("tx", "send", RECIPIENT, "--dev", 0, "--rpc", node.url, "--shard", 3)
     assert {path for path, _, _ in node.calls} == {"/shard/3"}

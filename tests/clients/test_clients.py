@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import Devnet
+from tests.clients.conftest import Network
 
 HERE = Path(__file__).resolve().parent
 ARTIFACT = HERE.parents[1] / "zg_node" / "genesis_data" / "artifacts" / "Counter.json"
@@ -40,15 +40,15 @@ def run(command: list[str]) -> str:
 
 
 @pytest.mark.parametrize("client", ["ethers", "viem"])
-def test_javascript_client_does_the_first_steps(client: str, devnet: Devnet, npm_packages: Path) -> None:
-    key = devnet.keys[1 if client == "ethers" else 2]
-    seen = json.loads(run(["node", str(HERE / f"transfer_{client}.mjs"), devnet.url, key, str(ARTIFACT)]))
+def test_javascript_client_does_the_first_steps(client: str, network: Network, npm_packages: Path) -> None:
+    key = network.keys[1 if client == "ethers" else 2]
+    seen = json.loads(run(["node", str(HERE / f"transfer_{client}.mjs"), network.url, key, str(ARTIFACT)]))
     assert seen.pop("block") > 0
     assert seen == EXPECTED
 
 
-def test_web3_py_does_the_first_steps(devnet: Devnet) -> None:
-    script = [sys.executable, str(HERE / "transfer_web3.py"), devnet.url, devnet.keys[3], str(ARTIFACT)]
+def test_web3_py_does_the_first_steps(network: Network) -> None:
+    script = [sys.executable, str(HERE / "transfer_web3.py"), network.url, network.keys[3], str(ARTIFACT)]
     seen = json.loads(run(script))
     assert seen.pop("block") > 0
     assert seen == EXPECTED
@@ -57,32 +57,32 @@ def test_web3_py_does_the_first_steps(devnet: Devnet) -> None:
 class Cast:
     """The command line of Foundry, with one account."""
 
-    def __init__(self, program: Path, devnet: Devnet, key: str) -> None:
+    def __init__(self, program: Path, network: Network, key: str) -> None:
         self.program = str(program)
-        self.devnet = devnet
+        self.network = network
         self.key = key
 
     def read(self, *arguments: str) -> str:
-        return run([self.program, *arguments, "--rpc-url", self.devnet.url]).strip()
+        return run([self.program, *arguments, "--rpc-url", self.network.url]).strip()
 
     def send(self, *arguments: str) -> dict[str, Any]:
-        options = ["--rpc-url", self.devnet.url, "--private-key", self.key, "--json"]
+        options = ["--rpc-url", self.network.url, "--private-key", self.key, "--json"]
         receipt: dict[str, Any] = json.loads(run([self.program, "send", *options, *arguments]))
         assert receipt["status"] == "0x1"
         return receipt
 
     def fail(self, *arguments: str) -> str:
         """What a call that must revert prints."""
-        command = [self.program, "call", *arguments, "--rpc-url", self.devnet.url]
+        command = [self.program, "call", *arguments, "--rpc-url", self.network.url]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode != 0, done.stdout
         return done.stderr
 
 
 @pytest.fixture
-def cast(devnet: Devnet, npm_packages: Path) -> Cast:
+def cast(network: Network, npm_packages: Path) -> Cast:
     (program,) = npm_packages.glob("@foundry-rs/cast-*/bin/cast")
-    return Cast(program, devnet, devnet.keys[4])
+    return Cast(program, network, network.keys[4])
 
 
 def test_cast_does_the_first_steps(cast: Cast) -> None:
@@ -108,7 +108,7 @@ def test_cast_does_the_first_steps(cast: Cast) -> None:
 def test_cast_streams_logs_over_websocket(cast: Cast) -> None:
     counter = cast.send("--create", json.loads(ARTIFACT.read_text())["bytecode"])["contractAddress"]
     command = [cast.program, "logs", "--subscribe", "--address", counter, INCREASED]
-    stream = subprocess.Popen([*command, "--rpc-url", cast.devnet.ws_url], stdout=subprocess.PIPE)
+    stream = subprocess.Popen([*command, "--rpc-url", cast.network.ws_url], stdout=subprocess.PIPE)
     assert stream.stdout is not None
     try:
         deadline = time.monotonic() + 30
@@ -125,7 +125,7 @@ def test_cast_streams_logs_over_websocket(cast: Cast) -> None:
 
 def test_the_network_has_the_contracts_that_clients_expect(cast: Cast) -> None:
     multicall = "0xcA11bde05977b3631167028862bE2a173976CA11"
-    assert cast.read("call", multicall, "getChainId()(uint256)").split()[0] == str(cast.devnet.chain_id)
+    assert cast.read("call", multicall, "getChainId()(uint256)").split()[0] == str(cast.network.chain_id)
 
     # EIP-1014 through the CREATE2 factory: creation code that deploys the single byte 00 (STOP).
     factory, code = "0x4e59b44847b379578588920cA78FbF26c0B4956C", "0x60016000f3"

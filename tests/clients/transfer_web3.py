@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from eth_abi import decode
+from eth_abi.abi import decode
 from eth_account import Account
 from web3 import AsyncWeb3, Web3, WebSocketProvider
 from web3.exceptions import ContractCustomError, ContractLogicError
@@ -63,7 +63,7 @@ def main(url: str, key: str, artifact_path: str) -> None:
 
     def send(transaction: Any) -> Any:
         nonce = w3.eth.get_transaction_count(sender.address)
-        filled = {"from": sender.address, "nonce": nonce, "chainId": w3.eth.chain_id, **transaction}
+        filled: Any = {"from": sender.address, "nonce": nonce, "chainId": w3.eth.chain_id, **transaction}
         filled.setdefault("gas", w3.eth.estimate_gas(filled))
         filled.setdefault("maxPriorityFeePerGas", w3.eth.max_priority_fee)
         filled.setdefault("maxFeePerGas", 2 * w3.eth.gas_price + filled["maxPriorityFeePerGas"])

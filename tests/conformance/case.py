@@ -1,7 +1,7 @@
 """A state test: one transaction over one state, and what should become of it.
 
-The format is that of ethereum/execution-spec-tests: a file is an object of tests by name; a test has a block environment,
-a pre-state, a transaction and, by fork, its results.
+The format is that of ethereum/execution-spec-tests: a file is an object of tests by name; a test has a block
+environment, a pre-state, a transaction and, by fork, its results.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Verdict:
     engine: str
     fork: str
     name: str
-    """The test's name with the index of the case when there are several for the fork."""
+    """The test's name, with the case's index when the fork has several."""
     error: str | None
     """Why it failed; None when it passed."""
 
@@ -36,7 +36,7 @@ def octets(text: str) -> bytes:
 
 
 def posts(test: dict[str, Any], fork: str) -> list[dict[str, Any]]:
-    """The test's results for a fork."""
+    """The test's results for a fork, one a case."""
     return next((results for name, results in test["post"].items() if name.lower() == fork), [])
 
 

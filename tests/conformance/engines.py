@@ -35,7 +35,7 @@ def run_pyevm(text: str, fork: str) -> list[Verdict]:
     if rules is None:
         return []
     return [
-        Verdict("py-evm", fork, case_name(name, index), _pyevm_error(rules, test, post))
+        Verdict("py-evm", fork, case_name(name, index), _outcome(rules, test, post))
         for name, test in json.loads(text).items()
         for index, post in enumerate(posts(test, fork))
     ]
@@ -44,7 +44,15 @@ def run_pyevm(text: str, fork: str) -> list[Verdict]:
 ENGINES: dict[str, Callable[[str, str], list[Verdict]]] = {"native": run_native, "py-evm": run_pyevm}
 
 
-def _pyevm_error(fork: Fork, test: dict[str, Any], post: dict[str, Any]) -> str | None:
+def _outcome(fork: Fork, test: dict[str, Any], post: dict[str, Any]) -> str | None:
+    """Why a case fails; None when it passes."""
+    try:
+        return _error(fork, test, post)
+    except Exception as error:  # noqa: BLE001 - whatever py-evm throws at a case is that case's failure
+        return f"raised {error!r}"
+
+
+def _error(fork: Fork, test: dict[str, Any], post: dict[str, Any]) -> str | None:
     """Why a case fails; None when it passes. A case that must be refused may be for any reason."""
     world = _world(test["pre"])
     context = _context(test)

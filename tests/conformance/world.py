@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import rlp
-from trie import HexaryTrie
+from trie.hexary import HexaryTrie
 
 from zg_node.execution.pyevm.view import EMPTY_ACCOUNT, Account
 from zg_node.types.hashing import EMPTY_TRIE_ROOT, keccak
@@ -50,7 +50,7 @@ class World:
         return contents is not None and bool(contents.storage)
 
     def apply(self, diff: bytes) -> None:
-        """Go forward by one block's encoded diff; AssertionError when it belongs on another state or lists no change."""
+        """Go forward by one block's encoded diff; it must belong on this state and list nothing but changes."""
         accounts, codes = rlp.decode(diff)
         self.codes.update((keccak(code), code) for code in codes)
         addresses = [account[0] for account in accounts]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.execution.pyevm_workload import CHAIN_ID, GAS_LIMIT, Workload
+from tests.execution.pyevm_workload import CHAIN_ID, GAS_LIMIT, Workload, address_of
 from zg_node import _core
 from zg_node.execution.engine import Engine
 from zg_node.execution.pyevm import PyEvmEngine
@@ -48,7 +49,7 @@ class Shard:
     def nonces(self) -> dict[bytes, int]:
         """The next nonces of the workload's signers."""
         signers = [*self.workload.senders, *self.workload.authorities]
-        addresses = [bytes.fromhex(signer.address[2:]) for signer in signers]
+        addresses = [address_of(signer) for signer in signers]
         found = {address: self.state.account(self.head, address) for address in addresses}
         return {address: account[0] if account else 0 for address, account in found.items()}
 
@@ -73,6 +74,10 @@ class Shard:
         self.pool.commit(self.state, block.hash, block, 10**9, 0)
 
     def close(self) -> None:
-        """Write everything and close."""
+        """Write everything and close.
+
+        The pool holds a view, which would keep the directory locked, and py-evm leaves frames in reference cycles."""
         self.state.flush()
+        del self.pool
+        gc.collect()
         self.state.close()

@@ -92,6 +92,11 @@ def genesis_diff(accounts: Mapping[bytes, tuple[int, int, bytes]]) -> bytes:
     return bytes(rlp.encode([entries, [codes[code_hash] for code_hash in sorted(codes)]]))
 
 
+def address_of(signer: LocalAccount) -> bytes:
+    """20 bytes."""
+    return bytes.fromhex(signer.address[2:])
+
+
 class Workload:
     """Transactions and headers from one seed."""
 
@@ -105,13 +110,16 @@ class Workload:
 
     @staticmethod
     def _signer(seed: int, index: int) -> LocalAccount:
-        return Signer.from_key(keccak(rlp.encode([seed, index])))
+        signer: LocalAccount = Signer.from_key(keccak(rlp.encode([seed, index])))
+        return signer
 
     def genesis(self) -> bytes:
         """The allocation: funded senders, the system contracts, `KNOWN`, and some random code."""
-        accounts = {bytes.fromhex(sender.address[2:]): (0, 1000 * ETHER, b"") for sender in self.senders}
-        code = {**SYSTEM, **{AT[name]: code for name, code in KNOWN.items()}, **self._random_contracts}
-        accounts.update((address, (1, 5, code)) for address, code in code.items())
+        accounts = {address_of(sender): (0, 1000 * ETHER, b"") for sender in self.senders}
+        codes = {**self._random_contracts}
+        codes.update((bytes(address), code) for address, code in SYSTEM.items())
+        codes.update((AT[name], code) for name, code in KNOWN.items())
+        accounts.update((address, (1, 5, code)) for address, code in codes.items())
         return genesis_diff(accounts)
 
     def attributes(self, number: int, timestamp: int) -> Attributes:
@@ -134,7 +142,7 @@ class Workload:
         raws = []
         for _ in range(count):
             sender = self.random.choice(self.senders)
-            address = bytes.fromhex(sender.address[2:])
+            address = address_of(sender)
             fields = self._priced(self._content(due[address]), due)
             raws.append(bytes(sender.sign_transaction(fields).raw_transaction))
             due[address] += 1
@@ -175,7 +183,7 @@ class Workload:
         return transaction_fields(nonce, random.choice(self.targets), 300_000, random.choice([0, 1]), data)
 
     def _priced(self, fields: dict[str, Any], due: dict[bytes, int]) -> dict[str, Any]:
-        """`fields` as a transaction of some type; authorizations advance the nonces in `due` where they should apply."""
+        """`fields` as a transaction of some type; authorizations that should apply advance nonces in `due`."""
         kind = self.random.choice(["unprotected", "legacy", "2930", "1559", "7702"])
         accesses = [
             {
@@ -200,7 +208,7 @@ class Workload:
 
     def _authorization(self, due: dict[bytes, int]) -> Any:
         authority = self.random.choice(self.authorities)
-        address = bytes.fromhex(authority.address[2:])
+        address = address_of(authority)
         wrong_nonce = self.random.random() < 0.2
         target = self.random.choice([bytes(20), AT["store"], AT["forward"], AT["factory"], address])
         chain = self.random.choice([0, CHAIN_ID, CHAIN_ID, CHAIN_ID + 1])
@@ -217,7 +225,7 @@ class Workload:
             [
                 self.random.randbytes(20),
                 bytes(19) + bytes([self.random.randint(0, 20)]),
-                bytes.fromhex(self.random.choice(signers).address[2:]),
+                address_of(self.random.choice(signers)),
                 self.random.choice(self.targets),
             ]
         )
@@ -235,8 +243,7 @@ class Workload:
         parts: list[Part] = []
         for _ in range(self.random.randint(5, 40)):
             code, operands = self.random.choice(OPERATIONS)
-            for operand in reversed(operands):
-                parts.append(self._operand(operand))
+            parts.extend(self._operand(operand) for operand in reversed(operands))
             parts.append(code)
             if self.random.random() < 0.1:
                 parts.append(self.random.choice([op.DUP1, op.DUP2, op.SWAP1, op.POP, op.SWAP2]))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rlp
-from eth_bloom import BloomFilter
+from eth_bloom.bloom import BloomFilter
 
 from tests.conformance.world import World, list_root
 from tests.execution.pyevm_shard import Shard, native_engine, pyevm_engine
-from tests.execution.pyevm_workload import Workload
+from tests.execution.pyevm_workload import AT, CHAIN_ID, MAX_FEE, Workload, address_of, transaction_fields
 from zg_node import _core
 from zg_node.types.block import Header
 
@@ -59,16 +60,33 @@ def assert_roots(world: World, block: _core.Executed) -> None:
     assert bloom(logs) == header.bloom
 
 
-def consensus_receipt(raw: bytes, status: bytes, cumulative_gas: bytes, logs: list[list[bytes]]) -> bytes:
+def consensus_receipt(raw: bytes, status: bytes, cumulative_gas: bytes, logs: list[list[Any]]) -> bytes:
     """A receipt as its root commits to it (EIP-2718)."""
     kind = b"" if raw[0] >= 0xC0 else raw[:1]
     return kind + bytes(rlp.encode([status, cumulative_gas, bloom(logs), logs]))
 
 
-def bloom(logs: list[list[bytes]]) -> bytes:
+def bloom(logs: list[list[Any]]) -> bytes:
     """256 bytes: addresses and topics."""
     bits = BloomFilter()
     for address, topics, _ in logs:
         bits.add(address)
         bits.extend(topics)
     return int(bits).to_bytes(256, "big")
+
+
+def test_an_account_that_was_only_touched_earns_no_refund_for_its_authorization(tmp_path: Path) -> None:
+    """What a block's first transaction touches without value does not exist for the second one (EIP-161, EIP-7702)."""
+    workload = Workload(1)
+    native = Shard(tmp_path / "native", native_engine(), workload)
+    pyevm = Shard(tmp_path / "pyevm", pyevm_engine(), workload)
+    sender, authority = workload.senders[0], workload.authorities[0]
+    fees = {"maxFeePerGas": MAX_FEE, "maxPriorityFeePerGas": 0}
+    touch = {**transaction_fields(0, address_of(authority), 21_000), "type": 2, **fees}
+    entry = authority.sign_authorization({"chainId": CHAIN_ID, "address": AT["store"], "nonce": 0})
+    delegate = {**transaction_fields(1, bytes(19) + b"\x77", 100_000), "type": 4, "authorizationList": [entry], **fees}
+    attributes = workload.attributes(1, 1_000)
+    pyevm.offer(attributes, [bytes(sender.sign_transaction(fields).raw_transaction) for fields in (touch, delegate)])
+    block = pyevm.build(attributes)
+    assert block.gas_used == 21_000 + 21_000 + 25_000
+    assert native.execute(block).header == block.header

@@ -24,7 +24,9 @@ def check_receipts(client: Client, seen: dict[int, list[dict[str, Any]]]) -> Non
 
 
 def check_blocks(client: Client, first: int, last: int) -> int:
-    """No block of first … last is half there: body, receipts, both lookups, the link to its parent. Returns transactions."""
+    """No block of first … last is half there: body, receipts, both lookups, the link to its parent.
+
+    Returns how many transactions they hold."""
     parent = client.call("eth_getBlockByNumber", hex(first - 1), False)["hash"] if first > 0 else None
     transactions = 0
     for start in range(first, last + 1, BATCH):

@@ -1,9 +1,13 @@
-"""Load on a node that is about to die: senders in batches over several connections, and a watcher that notes what it was told."""
+"""Load on a node that is about to die.
+
+Senders post batches over several connections; a watcher notes what it was told.
+"""
 
 from __future__ import annotations
 
 import http.client
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,7 +33,7 @@ class Load:
         """Transaction hashes that the node accepted into its mempool."""
         self.refused: list[RpcError] = []
         self.receipts: dict[int, list[dict[str, Any]]] = {}
-        """Block number → the receipts that were seen, of every block from the first that is finalised under this load."""
+        """Block number → its receipts, for every block that became final under this load and was seen."""
         self._url = url
         self._told = told
         self._stopping = threading.Event()
@@ -45,6 +49,16 @@ class Load:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    def finish(self, timeout_s: float = 60.0) -> None:
+        """Send everything, wait until all that was accepted is final, then stop."""
+        for thread in self._threads[:-1]:
+            thread.join()
+        deadline = time.monotonic() + timeout_s
+        while sum(map(len, list(self.receipts.values()))) < len(self.accepted):
+            assert time.monotonic() < deadline, f"not everything is final after {timeout_s} s"
+            time.sleep(0.005)
+        self.join()
 
     def join(self) -> None:
         """Wait for every thread; call after the node was killed."""

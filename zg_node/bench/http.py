@@ -70,7 +70,9 @@ class Connection(asyncio.Protocol):
         self._on_response = on_response
         self._on_lost = on_lost
         self._buffer = bytearray()
-        self._wanted = 0  # bytes from the start of the buffer to the end of the response; 0 before that is known
+        self._wanted = (
+            0  # bytes from the start of the buffer to the end of the response; 0 while the head is incomplete
+        )
         self._transport: asyncio.Transport | None = None
 
     async def open(self, endpoint: Endpoint) -> None:
@@ -98,29 +100,28 @@ class Connection(asyncio.Protocol):
         self._on_lost(str(exc) if exc else "the server closed the connection")
 
     def data_received(self, data: bytes) -> None:
-        if self._buffer:
+        if self._buffer:  # most responses come in one piece, and are never copied here
             self._buffer += data
-            data = bytes(self._buffer) if self._wanted == 0 or len(self._buffer) >= self._wanted else b""
-        if not data:
-            return
-        # A small response comes in one piece: it is handed on without being copied into the buffer.
-        length = LENGTH.search(data)
+            if len(self._buffer) < self._wanted:
+                return
+            data = bytes(self._buffer)
+            self._buffer.clear()
         end = data.find(b"\r\n\r\n")
         if end < 0 and len(data) <= HEAD_MAX_BYTES:
-            self._keep(data, 0)
-        elif length is None or length.start() > end or len(length[1]) > LENGTH_DIGITS_MAX:
+            self._buffer += data
+            self._wanted = 0
+            return
+        length = LENGTH.search(data, 0, end + 2)
+        if length is None or len(length[1]) > LENGTH_DIGITS_MAX:
             self._fail(f"a response without a usable Content-Length: {data[:80]!r}")
-        elif len(data) < (wanted := end + 4 + int(length[1])):
-            self._keep(data, wanted)
+            return
+        body_at = end + 4
+        self._wanted = body_at + int(length[1])
+        if len(data) < self._wanted:
+            self._buffer += data
         else:
-            self._keep(data[wanted:], 0)
-            self._on_response(data[end + 4 : wanted])
-
-    def _keep(self, data: bytes, wanted: int) -> None:
-        """Hold on to `data` until there are `wanted` bytes, or, when that is 0, until more comes."""
-        if len(self._buffer) != len(data):
-            self._buffer = bytearray(data)
-        self._wanted = wanted
+            self._buffer += data[self._wanted :]
+            self._on_response(data[body_at : self._wanted])
 
     def _fail(self, reason: str) -> None:
         on_lost = self._on_lost

@@ -4,10 +4,13 @@
     l ‖ number(8)  → 256-byte logs bloom
     h ‖ block hash → number(8)
     t ‖ tx hash    → number(8) ‖ index(4)
-    m              → number(8) of the last block that is here
+    m ‖ number(8)  → nothing: the last block that is here
 
 Blocks wait in memory until `checkpoint` writes them, each batch synced by itself: LevelDB promises nothing about the
 order in which unsynced batches survive a power cut. The block log holds them until then.
+
+A batch removes the `m` of the block before and puts its own. So if LevelDB ever drops a batch from the middle of its
+log, two are left, and opening says so. What it drops from the end is what a power cut tore, and the block log has it.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 
 import plyvel
@@ -24,6 +28,7 @@ from zg_node.types.block import ConsensusHeader, Header, StoredBlock
 
 _LENGTHS = struct.Struct(">6I")
 _LOCATION = struct.Struct(">QI")
+_RESTORE = "restore the directory from a copy, or begin anew and run `zg-node db import`"
 CACHE_MAX_BLOCKS = 256
 
 
@@ -32,25 +37,15 @@ class BlockStore:
 
     def __init__(self, directory: Path, cache_bytes: int = 16 * 1024 * 1024) -> None:
         """Open or create. Raises Unavailable when another process has it, Corrupt when LevelDB cannot read it."""
-        try:
-            self._db = plyvel.DB(
-                str(directory), create_if_missing=True, lru_cache_size=cache_bytes, bloom_filter_bits=10,
-                write_buffer_size=8 * 1024 * 1024, max_open_files=256, paranoid_checks=True,
-            )  # fmt: skip
-        except plyvel.CorruptionError as error:
-            raise Corrupt(f"{directory} is damaged: {error}; restore it or run `zg-node db import`") from error
-        except plyvel.IOError as error:
-            if "lock" in str(error).lower():
-                raise Unavailable(f"{directory} is in use by another process") from error
-            raise Corrupt(f"{directory} cannot be opened: {error}") from error
+        self._directory = directory
+        self._db = _open(directory, cache_bytes)
         self._recent: dict[int, StoredBlock] = {}
         self._recent_numbers: dict[bytes, int] = {}
         self._recent_locations: dict[bytes, tuple[int, int]] = {}
         self._tx_hashes: dict[int, list[bytes]] = {}
         self._cache: OrderedDict[int, StoredBlock] = OrderedDict()
         self._cache_lock = threading.Lock()
-        last = self._db.get(b"m")
-        self.durable = int.from_bytes(last, "big") if last is not None else -1
+        self.durable = self._last()
 
     def add(self, block: StoredBlock, tx_hashes: bytes) -> None:
         """Make a finalised block readable; it is written by the next checkpoint."""
@@ -84,7 +79,7 @@ class BlockStore:
             if block is not None:
                 self._cache.move_to_end(number)
                 return block
-        data = self._db.get(b"b" + number.to_bytes(8, "big"))
+        data = self._get(b"b" + number.to_bytes(8, "big"))
         if data is None:
             return self._recent.get(number)
         block = _decode(data, number)
@@ -96,7 +91,7 @@ class BlockStore:
         number = self._recent_numbers.get(block_hash)
         if number is not None:
             return number
-        data = self._db.get(b"h" + block_hash)
+        data = self._get(b"h" + block_hash)
         return int.from_bytes(data, "big") if data is not None else self._recent_numbers.get(block_hash)
 
     def transaction(self, tx_hash: bytes) -> tuple[int, int] | None:
@@ -104,7 +99,7 @@ class BlockStore:
         location = self._recent_locations.get(tx_hash)
         if location is not None:
             return location
-        data = self._db.get(b"t" + tx_hash)
+        data = self._get(b"t" + tx_hash)
         if data is None:
             return self._recent_locations.get(tx_hash)
         number, index = _LOCATION.unpack(data)
@@ -113,7 +108,7 @@ class BlockStore:
     def blooms(self, first: int, last: int) -> bytes:
         """256 bytes a block for the blocks first … last, inclusive; zeros where there is no block."""
         start, stop = (b"l" + n.to_bytes(8, "big") for n in (first, last + 1))
-        stored = {int.from_bytes(key[1:], "big"): bloom for key, bloom in self._db.iterator(start=start, stop=stop)}
+        stored = {int.from_bytes(key[1:], "big"): bloom for key, bloom in self._range(start, stop)}
         out = []
         for number in range(first, last + 1):
             block = self._recent.get(number)
@@ -130,6 +125,26 @@ class BlockStore:
     def close(self) -> None:
         self._db.close()
 
+    def _get(self, key: bytes) -> bytes | None:
+        try:
+            value: bytes | None = self._db.get(key, verify_checksums=True)
+        except plyvel.Error as error:
+            raise _corrupt(self._directory, error) from error
+        return value
+
+    def _range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            yield from self._db.iterator(start=start, stop=stop, verify_checksums=True)
+        except plyvel.Error as error:
+            raise _corrupt(self._directory, error) from error
+
+    def _last(self) -> int:
+        """The number of the last block here; -1 when there is none. Raises Corrupt when one before it is missing."""
+        marks = [int.from_bytes(key[1:], "big") for key, _ in self._range(b"m", b"n")]
+        if len(marks) > 1:
+            raise Corrupt(f"{self._directory} is damaged: block {marks[0] + 1} is missing; {_RESTORE}")
+        return marks[0] if marks else -1
+
     def _write(self, block: StoredBlock, tx_hashes: list[bytes]) -> None:
         key = block.number.to_bytes(8, "big")
         parts = [
@@ -142,9 +157,10 @@ class BlockStore:
                 batch.put(b"h" + block.hash, key)
                 for index, tx_hash in enumerate(tx_hashes):
                     batch.put(b"t" + tx_hash, _LOCATION.pack(block.number, index))
-                batch.put(b"m", key)
+                batch.delete(b"m" + (block.number - 1).to_bytes(8, "big", signed=True))
+                batch.put(b"m" + key, b"")
         except plyvel.Error as error:
-            raise OSError(f"writing block {block.number} failed: {error}") from error
+            raise OSError(f"writing block {block.number} failed: {_words(error)}") from error
 
     def _remember(self, block: StoredBlock) -> None:
         with self._cache_lock:
@@ -152,6 +168,34 @@ class BlockStore:
             self._cache.move_to_end(block.number)
             while len(self._cache) > CACHE_MAX_BLOCKS:
                 self._cache.popitem(last=False)
+
+
+def _open(directory: Path, cache_bytes: int) -> plyvel.DB:
+    """Open or create; a torn tail of LevelDB's log, which it calls corruption too, is dropped."""
+    options = {
+        "create_if_missing": not directory.exists(), "lru_cache_size": cache_bytes, "bloom_filter_bits": 10,
+        "write_buffer_size": 8 * 1024 * 1024, "max_open_files": 256,
+    }  # fmt: skip
+    try:
+        try:
+            return plyvel.DB(str(directory), paranoid_checks=True, **options)
+        except plyvel.CorruptionError:
+            plyvel.DB(str(directory), paranoid_checks=False, **options).close()
+            return plyvel.DB(str(directory), paranoid_checks=True, **options)
+    except plyvel.Error as error:
+        if isinstance(error, plyvel.IOError) and "lock" in str(error).lower():
+            raise Unavailable(f"{directory} is in use by another process") from error
+        raise _corrupt(directory, error) from error
+
+
+def _corrupt(directory: Path, error: plyvel.Error) -> Corrupt:
+    return Corrupt(f"{directory} is damaged: {_words(error)}; {_RESTORE}")
+
+
+def _words(error: plyvel.Error) -> str:
+    """LevelDB's message, which plyvel hands over as bytes."""
+    message = error.args[0] if error.args else ""
+    return message.decode(errors="replace") if isinstance(message, bytes) else str(message)
 
 
 def _decode(data: bytes, number: int) -> StoredBlock:

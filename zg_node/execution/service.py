@@ -76,9 +76,9 @@ class Chain:
         self._pending: dict[bytes, tuple[Block, _core.Executed]] = {}
         self._databases = (directory / "state", directory / "blocks")
         state, blocks = self._databases
-        make_database(state, lambda path: _core.State(str(path), options.cache_bytes, options.history_blocks).close())
+        make_database(state, lambda path: _open_state(path, options).close())
         make_database(blocks, lambda path: BlockStore(path).close())
-        self.state = _core.State(str(state), options.cache_bytes, options.history_blocks)
+        self.state = _open_state(state, options)
         self.blocks = BlockStore(blocks)
         self._sync_names()
         self._log = BlockLog(directory / "log")
@@ -303,3 +303,13 @@ class Chain:
         """Call back on the event loop for every finalised block, in order; returns what unsubscribes."""
         self._listeners.append(callback)
         return lambda: self._listeners.remove(callback)
+
+
+def _open_state(directory: Path, options: ChainOptions) -> _core.State:
+    try:
+        return _core.State(str(directory), options.cache_bytes, options.history_blocks)
+    except Corrupt as error:
+        raise Corrupt(
+            f"{directory} is damaged: {error}; restore the directory from a copy, or begin anew and run "
+            "`zg-node db import`"
+        ) from error

@@ -13,6 +13,10 @@ mod pool;
 mod stages;
 mod state;
 
+/// Blocks and tries are made of many small, short-lived allocations across threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The module.
 #[pyo3::pymodule]
 mod _core {

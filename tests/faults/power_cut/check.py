@@ -1,12 +1,12 @@
 """What must hold when a node starts from what a power cut left.
 
-    trace ──▶ Disk at the cut ──flavour──▶ directory ──open_chain, VoteLog, Simplex──▶ [what is wrong]
+   trace ──▶ Disk at the cut ──flavour──▶ directory ──open_chain, VoteLog, Simplex──▶ [what is wrong]
 
- 1. everything opens: no Corrupt, whatever the cut left;
- 2. every block whose receipts a client held before the cut is there, with its hash;
- 3. every vote that may have been sent before the cut is there, unless a block of its view or a later one is final;
- 4. the instance takes up its votes, contradicts none of them, and finalises the next block;
- 5. on some: all roots recompute, and the directory opens a second time at the same head.
+1. everything opens, whatever the cut left: the data directory is known as ours, and nothing in it is Corrupt;
+2. every block whose receipts a client held before the cut is there, with its hash;
+3. every vote that may have been sent before the cut is there, unless a block of its view or a later one is final;
+4. the instance takes up its votes, contradicts none of them, and finalises the next block;
+5. on some: all roots recompute, and the directory opens a second time at the same head.
 """
 
 from __future__ import annotations
@@ -24,8 +24,20 @@ from tests.faults.power_cut.disk import Disk, Flavour
 from tests.faults.power_cut.record import Recording
 from tests.faults.power_cut.recording import ACKNOWLEDGED, PROMISED, Op
 from zg_node import _core
-from zg_node.config import Settings, override
-from zg_node.consensus.instance import Commit, Due, Event, Execute, Executed, Persist, Propose, Proposed, Started, Timeouts
+from zg_node.cli import home as homes
+from zg_node.config import Settings, load, override
+from zg_node.consensus.instance import (
+    Commit,
+    Due,
+    Event,
+    Execute,
+    Executed,
+    Persist,
+    Propose,
+    Proposed,
+    Started,
+    Timeouts,
+)
 from zg_node.consensus.messages import Domain, Vote
 from zg_node.consensus.simplex import Simplex
 from zg_node.consensus.votes import Signer, address_of
@@ -94,24 +106,35 @@ def memory() -> str | None:
     return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 1 << 30 else None
 
 
-def check(home: Path, genesis: Genesis, promises: Promises, *, thorough: bool) -> str | None:
-    """What is wrong with the node that starts in `home`; None when nothing is."""
+def check(home: Path, genesis: Genesis, promises: Promises, *, thorough: bool, from_votes: bool = False) -> str | None:
+    """What is wrong with the node that starts in `home`; None when nothing is.
+
+    With `from_votes` an acknowledged block may come back by the vote log alone, which holds the proposals."""
     try:
-        chain = open_chain(SETTINGS, genesis, home, 0, lambda: NOW_MS)
-        try:
-            wrong = _check_blocks(chain, promises) or _check_votes(chain, home, genesis, promises)
-            if wrong is None and thorough:
-                wrong = _check_roots(chain)
-            head = chain.head
-        finally:
-            chain.close()
+        if promises.blocks:
+            homes.kind_of(home)
+            load(home / homes.CONFIG)
+        wrong, head = _life(home, genesis, promises, thorough, from_votes)
         if wrong is None and thorough:
-            again = open_chain(SETTINGS, genesis, home, 0, lambda: NOW_MS)
-            wrong = None if again.head.hash == head.hash else f"the head was {head.number}, now {again.head.number}"
-            again.close()
+            wrong, again = _life(home, genesis, promises, thorough=False, from_votes=False)
+            if again < head:
+                wrong = f"the head was {head}, and after a clean stop {again}"
     except (ZgError, OSError) as error:
         return f"{type(error).__name__}: {error}"
     return wrong
+
+
+def _life(home: Path, genesis: Genesis, promises: Promises, thorough: bool, from_votes: bool) -> tuple[str | None, int]:
+    """Open, check, finalise a block more, close: (what is wrong, the head's number)."""
+    chain = open_chain(SETTINGS, genesis, home, 0, lambda: NOW_MS)
+    try:
+        wrong = None if from_votes else _check_blocks(chain, promises)
+        wrong = wrong or _check_votes(chain, home, genesis, promises) or _check_blocks(chain, promises)
+        if wrong is None and thorough:
+            wrong = _check_roots(chain)
+        return wrong, chain.head.number
+    finally:
+        chain.close()
 
 
 def _check_blocks(chain: Chain, promises: Promises) -> str | None:

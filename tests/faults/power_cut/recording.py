@@ -19,7 +19,7 @@ STARTED = "P"
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One record; see shim.c for the kinds. Paths are relative to the watched directory."""
+    """One record; see shim.c for the kinds. Paths are relative to the watched directory, which is "" itself."""
 
     kind: str
     descriptor: int
@@ -31,19 +31,22 @@ class Op:
 def read_trace(file: Path, root: Path) -> list[Op]:
     """Every whole record; a kill may leave half of one at the end."""
     data, ops, offset = file.read_bytes(), [], 0
-    prefix = f"{root}/"
     while offset + _HEAD.size <= len(data):
         kind, descriptor, number, path_bytes, data_bytes = _HEAD.unpack_from(data, offset)
         start = offset + _HEAD.size
         offset = start + path_bytes + data_bytes
         if offset > len(data):
             break
-        path = data[start : start + path_bytes].decode().removeprefix(prefix)
+        path = _relative(data[start : start + path_bytes], root)
         content = data[start + path_bytes : offset]
         if chr(kind) == "r":
-            content = content.decode().removeprefix(prefix).encode()
+            content = _relative(content, root).encode()
         ops.append(Op(chr(kind), descriptor, number, path, content))
     return ops
+
+
+def _relative(path: bytes, root: Path) -> str:
+    return path.decode().removeprefix(str(root)).removeprefix("/")
 
 
 class Marks:

@@ -1,5 +1,5 @@
-"""`zg-node` as the power-cut tests run it: small segments and buffers, so that files change often, and a mark in the trace
-for every vote that may be sent.
+"""`zg-node` as the power-cut tests run it: small segments and buffers, so that files change often, and a mark in the
+trace for every vote that may be sent.
 
 The marks come from the caller of the vote log, not from its syncs, so that a missing sync is noticed.
 """

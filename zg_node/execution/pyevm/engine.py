@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import rlp
 from eth.abc import SignedTransactionAPI
+from rlp.codec import consume_length_prefix
 
 from zg_node import _core
 from zg_node.errors import InvalidBlock, InvalidMessage, InvalidTransaction
@@ -110,7 +111,10 @@ class PyEvmEngine:
         for raw in pool.candidates(state, parent, attributes.base_fee, count):
             if misfits == MISFITS_MAX or gas_budget - transition.gas_used < TX_GAS_MIN or self._clock_s() >= deadline:
                 break
-            tx = decode(PRAGUE, raw)
+            try:
+                tx = decode(PRAGUE, raw)
+            except InvalidTransaction:
+                continue
             if tx.sender in passed_over or tx.nonce < transition.nonce(tx.sender):
                 continue
             grown_bytes = payload_bytes + header_length(len(raw)) + len(raw)
@@ -155,6 +159,8 @@ class PyEvmEngine:
         sealed = self._seal(state, parent, attributes, pool, raws, receipts, transition)
         if sealed.header != header:
             raise InvalidBlock(f"{_difference(header, sealed.header)} does not follow from executing the block")
+        if sealed.body != body:
+            raise InvalidBlock("body: not canonical")
         return sealed
 
     def _open(self, state: _core.State, parent: bytes, attributes: Attributes) -> Transition:
@@ -197,15 +203,22 @@ def _header(raw: bytes) -> Header:
 
 
 def _transactions(body: bytes) -> list[bytes]:
-    """The EIP-2718 byte strings of a body. Raises InvalidBlock."""
+    """The EIP-2718 byte strings of a body, read without following whatever nests in it. Raises InvalidBlock."""
     if len(body) > BODY_MAX_BYTES:
         raise InvalidBlock(f"a body of {len(body)} bytes")
+    raws = []
     try:
-        raws = rlp.decode(body)
-    except rlp.exceptions.RLPException as error:
+        _, kind, length, position = consume_length_prefix(body, 0)
+        if kind is not list or position + length != len(body):
+            raise InvalidBlock("body: not a list")
+        while position < len(body):
+            _, kind, length, start = consume_length_prefix(body, position)
+            position = start + length
+            if kind is not bytes or position > len(body):
+                raise InvalidBlock("body: not a list of strings")
+            raws.append(body[start:position])
+    except (rlp.exceptions.DecodingError, IndexError) as error:
         raise InvalidBlock(f"body: {error}") from error
-    if not isinstance(raws, list) or not all(isinstance(raw, bytes) for raw in raws):
-        raise InvalidBlock("body: not a list of strings")
     return raws
 
 
@@ -213,6 +226,8 @@ def _travelling(raw: bytes) -> SignedTransactionAPI:
     """A transaction of a kind that these chains carry. Raises InvalidTransaction."""
     if raw[:1] == BLOB_TYPE:
         raise InvalidTransaction("transaction type not supported")
+    # The core's codec first: it bounds size and nesting, which py-evm's follows as far as they go.
+    _core.decode_transaction_json(raw)
     return decode(PRAGUE, raw)
 
 

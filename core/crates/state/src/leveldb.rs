@@ -4,7 +4,8 @@
 //! mapped tables would count as resident memory without bound.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::{Arc, Once};
 
@@ -55,8 +56,19 @@ fn check(error: *mut c_char) -> Result<(), ViewError> {
     take_message(error).map_or(Ok(()), |message| Err(classify(message)))
 }
 
+fn io_error(path: &Path, error: std::io::Error) -> ViewError {
+    ViewError::Io(format!("{}: {error}", path.display()))
+}
+
+/// Make the entries of the directory durable; LevelDB syncs its files but not the names of all of them.
+fn sync_directory(path: &Path) -> Result<(), ViewError> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(|error| io_error(path, error))
+}
+
 /// An open database with what must outlive it.
 pub(crate) struct Db {
+    path: PathBuf,
     handle: *mut leveldb_t,
     options: *mut leveldb_options_t,
     cache: *mut leveldb_cache_t,
@@ -79,23 +91,30 @@ impl Db {
         static NO_MMAP: Once = Once::new();
         // SAFETY: sets one integer that LevelDB reads when its environment is first used, which `Once` precedes.
         NO_MMAP.call_once(|| unsafe { set_mmap_limit(0) });
-        std::fs::create_dir_all(path).map_err(|e| StateError::Io(format!("{}: {e}", path.display())))?;
-        let name = CString::new(path.as_os_str().as_encoded_bytes())
-            .map_err(|_| StateError::Io("the path holds a NUL byte".into()))?;
-        match Self::open_as(&name, cache_bytes, true) {
+        let is_new = !path.exists();
+        std::fs::create_dir_all(path).map_err(|error| io_error(path, error))?;
+        let db = match Self::open_as(path, cache_bytes, true) {
             Err(StateError::Corrupt(_)) => {
-                drop(Self::open_as(&name, cache_bytes, false)?);
-                Self::open_as(&name, cache_bytes, true)
+                drop(Self::open_as(path, cache_bytes, false)?);
+                Self::open_as(path, cache_bytes, true)
             }
             other => other,
+        }?;
+        sync_directory(path)?;
+        if let Some(parent) = path.parent().filter(|_| is_new) {
+            sync_directory(parent)?;
         }
+        Ok(db)
     }
 
-    fn open_as(name: &CStr, cache_bytes: usize, paranoid: bool) -> Result<Arc<Self>, StateError> {
+    fn open_as(path: &Path, cache_bytes: usize, paranoid: bool) -> Result<Arc<Self>, StateError> {
+        let name = CString::new(path.as_os_str().as_encoded_bytes())
+            .map_err(|_| StateError::Io("the path holds a NUL byte".into()))?;
         // SAFETY: every handle comes from its own constructor and is owned by `db`, whose `drop` frees it; `error` is
         // a valid place for LevelDB's message.
         unsafe {
             let mut db = Self {
+                path: path.to_path_buf(),
                 handle: ptr::null_mut(),
                 options: leveldb_options_create(),
                 cache: leveldb_cache_create_lru(cache_bytes),
@@ -121,7 +140,7 @@ impl Db {
         }
     }
 
-    /// Write the batch atomically and sync it.
+    /// Write the batch atomically and sync it, with the directory entries of the files that LevelDB began for it.
     ///
     /// A batch goes into one memtable, however large, which would stay in memory until the next write; one that is
     /// larger than a memtable should be becomes a table before this returns.
@@ -130,6 +149,7 @@ impl Db {
         // SAFETY: all handles are live; LevelDB copies what it keeps.
         unsafe { leveldb_write(self.handle, self.write_options, batch.handle, &mut error) };
         check(error)?;
+        sync_directory(&self.path)?;
         if batch.bytes > WRITE_BUFFER_BYTES {
             drop(batch);
             // SAFETY: one-byte bounds. Compaction of a range begins with the memtable; no key is in this one.

@@ -1,0 +1,198 @@
+"""Segment files: what was appended comes back, a torn end is cut off, everything else is Corrupt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.db.damage import flip
+from zg_node.db import segments
+from zg_node.db.segments import RECORD_MAX_BYTES, Segments
+from zg_node.errors import Corrupt
+
+HEAD_BYTES = 12
+RECORD = b"the first record"
+PINNED = bytes.fromhex("5a475231" "00000010" "39357de3") + RECORD
+
+
+def write(directory: Path, *records: bytes) -> None:
+    """Append and close; None between records rotates."""
+    log = Segments(directory, "log")
+    for record in records:
+        log.append([record])
+    log.sync()
+    log.close()
+
+
+def read(directory: Path) -> list[tuple[int, bytes]]:
+    log = Segments(directory, "log")
+    try:
+        return list(log.records())
+    finally:
+        log.close()
+
+
+def test_the_disk_form_is_pinned(tmp_path: Path) -> None:
+    write(tmp_path, RECORD)
+    assert (tmp_path / "00000001.log").read_bytes() == PINNED
+
+
+@settings(max_examples=50)
+@given(st.lists(st.lists(st.binary(max_size=100), min_size=1, max_size=4).filter(any), max_size=12), st.data())
+def test_records_come_back_in_order(
+    tmp_path_factory: pytest.TempPathFactory, records: list[list[bytes]], data: st.DataObject
+) -> None:
+    directory = tmp_path_factory.mktemp("segments")
+    log = Segments(directory, "log")
+    expected = []
+    for parts in records:
+        if data.draw(st.booleans(), label="rotate"):
+            log.rotate()
+        log.append(parts)
+        expected.append((log.current, b"".join(parts)))
+    log.close()
+    assert read(directory) == expected
+
+
+def test_appending_goes_on_after_reopening(tmp_path: Path) -> None:
+    write(tmp_path, b"one")
+    write(tmp_path, b"two")
+    assert read(tmp_path) == [(1, b"one"), (1, b"two")]
+
+
+@pytest.mark.parametrize("record", [b"", bytes(RECORD_MAX_BYTES + 1)])
+def test_a_record_of_an_impossible_size_is_our_own_bug(tmp_path: Path, record: bytes) -> None:
+    log = Segments(tmp_path, "log")
+    with pytest.raises(ValueError, match="a record of"):
+        log.append([record])
+    log.close()
+
+
+# ── torn ends ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_record_cut_anywhere_is_dropped_and_the_others_stay(tmp_path: Path) -> None:
+    write(tmp_path, b"one", b"two")
+    path = tmp_path / "00000001.log"
+    whole = path.read_bytes()
+    second = HEAD_BYTES + len(b"one")
+    for end in range(second, len(whole)):
+        path.write_bytes(whole[:end])
+        assert read(tmp_path) == [(1, b"one")]
+        assert path.stat().st_size == second, "the torn end stays"
+
+
+@pytest.mark.parametrize("garbage", [bytes(5), bytes(4096), b"ZGR1", b"ZGR1" + b"\xff" * 8, b"\xff" * 100])
+def test_garbage_at_the_end_is_cut_off_and_written_over(tmp_path: Path, garbage: bytes) -> None:
+    write(tmp_path, b"one")
+    with (tmp_path / "00000001.log").open("ab") as file:
+        file.write(garbage)
+    write(tmp_path, b"two")
+    assert read(tmp_path) == [(1, b"one"), (1, b"two")]
+
+
+def test_a_payload_that_looks_like_a_record_does_not_pose_as_one(tmp_path: Path) -> None:
+    write(tmp_path / "other", b"inner")
+    inner = (tmp_path / "other" / "00000001.log").read_bytes()
+    write(tmp_path / "log", b"one", inner + inner)
+    path = tmp_path / "log" / "00000001.log"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert read(tmp_path / "log") == [(1, b"one")]
+
+
+def test_a_failed_append_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Segments(tmp_path, "log")
+    log.append([b"one"])
+    write_all = segments._write_all
+
+    def half(descriptor: int, parts: list[bytes]) -> None:
+        write_all(descriptor, parts[:1])
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(segments, "_write_all", half)
+    with pytest.raises(OSError, match="the disk is full"):
+        log.append([b"two"])
+    monkeypatch.undo()
+    log.append([b"three"])
+    log.close()
+    assert read(tmp_path) == [(1, b"one"), (1, b"three")]
+
+
+# ── damage ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_flipped_bit_before_a_sound_record_is_corrupt(tmp_path: Path) -> None:
+    write(tmp_path, b"one", b"two")
+    path = tmp_path / "00000001.log"
+    whole = path.read_bytes()
+    for bit in range(8 * (HEAD_BYTES + len(b"one"))):
+        path.write_bytes(flip(whole, bit))
+        with pytest.raises(Corrupt, match="bad record at byte 0"):
+            read(tmp_path)
+
+
+def test_a_torn_record_in_a_finished_segment_is_corrupt(tmp_path: Path) -> None:
+    log = Segments(tmp_path, "log")
+    log.append([b"one"])
+    log.rotate()
+    log.append([b"two"])
+    log.close()
+    path = tmp_path / "00000001.log"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(Corrupt, match=r"00000001\.log: bad record at byte 0"):
+        read(tmp_path)
+
+
+def test_a_missing_segment_is_corrupt(tmp_path: Path) -> None:
+    log = Segments(tmp_path, "log")
+    for record in (b"one", b"two", b"three"):
+        log.append([record])
+        log.rotate()
+    log.close()
+    (tmp_path / "00000002.log").unlink()
+    with pytest.raises(Corrupt, match="a segment is missing between 00000001 and 00000004"):
+        Segments(tmp_path, "log")
+
+
+def test_records_that_changed_places_are_not_taken(tmp_path: Path) -> None:
+    write(tmp_path, b"one", b"two", b"end")
+    path = tmp_path / "00000001.log"
+    whole = path.read_bytes()
+    size = HEAD_BYTES + 3
+    path.write_bytes(whole[size : 2 * size] + whole[:size] + whole[2 * size :])
+    with pytest.raises(Corrupt, match="bad record at byte 0"):
+        read(tmp_path)
+
+
+# ── dropping ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_oldest_segments_are_dropped_and_never_the_current_one(tmp_path: Path) -> None:
+    log = Segments(tmp_path, "log")
+    for record in (b"one", b"two", b"three"):
+        log.append([record])
+        log.rotate()
+    log.append([b"four"])
+    log.drop([1, 2, 4])
+    log.close()
+    assert read(tmp_path) == [(3, b"three"), (4, b"four")]
+
+
+def test_a_segment_behind_one_that_is_kept_is_kept(tmp_path: Path) -> None:
+    log = Segments(tmp_path, "log")
+    for record in (b"one", b"two"):
+        log.append([record])
+        log.rotate()
+    log.drop([2])
+    log.close()
+    assert read(tmp_path) == [(1, b"one"), (2, b"two")]
+
+
+def test_other_files_in_the_directory_are_left_alone(tmp_path: Path) -> None:
+    for name in ("1.log", "00000001.wal", "00000001.log.bak", "x00000001.log"):
+        (tmp_path / name).write_bytes(b"?")
+    write(tmp_path, b"one")
+    assert read(tmp_path) == [(1, b"one")]
