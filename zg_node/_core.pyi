@@ -68,11 +68,26 @@ class Pool:
     """The mempool of one shard."""
 
     def __init__(
-        self, chain_id: int, *, max_transactions: int, max_bytes: int, max_per_sender: int, max_queued_per_sender: int,
-        lifetime_ms: int, price_bump_percent: int, min_tip: int, allow_unprotected: bool,
+        self,
+        chain_id: int,
+        *,
+        max_transactions: int,
+        max_bytes: int,
+        max_per_sender: int,
+        max_queued_per_sender: int,
+        lifetime_ms: int,
+        price_bump_percent: int,
+        min_tip: int,
+        allow_unprotected: bool,
     ) -> None: ...
     def add(
-        self, state: State, at: At, base_fee: int, block_gas_limit: int, raws: Sequence[str | bytes], now_ms: int,
+        self,
+        state: State,
+        at: At,
+        base_fee: int,
+        block_gas_limit: int,
+        raws: Sequence[str | bytes],
+        now_ms: int,
     ) -> list[bytes | tuple[int, str]]:
         """Decode, recover (in parallel), validate and insert a batch, in order; hex strings or bytes.
 
@@ -130,11 +145,23 @@ class Engine:
     def genesis(self, state: State, attributes: Attributes, diff: bytes) -> Executed:
         """Block 0 over the allocation `diff`; writes its state durably when `state` is empty, else checks it."""
     def build(
-        self, state: State, parent: bytes, attributes: Attributes, pool: Pool, gas_budget: int, max_body_bytes: int,
+        self,
+        state: State,
+        parent: bytes,
+        attributes: Attributes,
+        pool: Pool,
+        gas_budget: int,
+        max_body_bytes: int,
     ) -> Executed:
         """Fill a block from the pool on top of `parent` and leave its overlay in `state`."""
     def seal(
-        self, state: State, parent: bytes, attributes: Attributes, pool: Pool, raws: Sequence[bytes], receipts: bytes,
+        self,
+        state: State,
+        parent: bytes,
+        attributes: Attributes,
+        pool: Pool,
+        raws: Sequence[bytes],
+        receipts: bytes,
         diff: bytes,
     ) -> Executed:
         """Another engine's results made into a block: roots computed here, overlay left in `state`.
@@ -143,7 +170,9 @@ class Engine:
     def execute(self, state: State, parent: bytes, header: bytes, body: bytes, pool: Pool) -> Executed:
         """Execute a proposed block and check every header field that follows from it; senders known to `pool` are not
         recovered again. Raises InvalidBlock."""
-    def replay(self, state: State, parent: bytes, header: bytes, body: bytes, receipts: bytes, senders: bytes, diff: bytes) -> Executed:
+    def replay(
+        self, state: State, parent: bytes, header: bytes, body: bytes, receipts: bytes, senders: bytes, diff: bytes
+    ) -> Executed:
         """A block from our own log: apply its diff, check the root, execute nothing."""
     def call(self, state: State, at: At, header: bytes, calls: Sequence[CallRequest]) -> list[bytes | CallError]:
         """eth_call in the context of `header`, many at once: output bytes each."""
@@ -165,21 +194,28 @@ class CallError:
 
 def body_hashes(body: bytes) -> bytes:
     """32 bytes a transaction."""
+
 def draft_header(parent_hash: bytes, attributes: Attributes) -> bytes:
     """RLP of a header with empty roots: the environment of a block that does not exist yet."""
+
 def check_block(header: bytes, body: bytes, senders: bytes, receipts: bytes) -> None:
     """Recompute a stored block's roots, bloom, gas and senders. Raises Corrupt."""
+
 def keccak256(data: bytes) -> bytes: ...
 def sign_transaction_json(tx_json: bytes, key: bytes) -> bytes:
     """A complete transaction object (type, chainId, nonce, gas, fees, to, value, data, accessList, authorizationList) → signed EIP-2718 bytes."""
+
 def decode_transaction_json(raw: bytes) -> bytes:
     """A signed transaction as JSON with its sender; block fields null. Raises InvalidTransaction."""
+
 def header_json(header: bytes, size: int | None = None) -> bytes: ...
 def block_json(header: bytes, body: bytes, senders: bytes, full: bool) -> bytes: ...
 def transaction_json(header: bytes, body: bytes, senders: bytes, index: int) -> bytes: ...
 def receipts_json(header: bytes, body: bytes, senders: bytes, receipts: bytes) -> bytes:
     """A JSON array, one receipt a transaction."""
+
 def receipt_json(header: bytes, body: bytes, senders: bytes, receipts: bytes, index: int) -> bytes: ...
+
 @final
 class LogFilter:
     def __init__(self, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes] | None]) -> None: ...
@@ -189,7 +225,10 @@ class LogFilter:
     def logs_json(self, header: bytes, body: bytes, receipts: bytes, limit: int) -> tuple[bytes, int]:
         """(comma-separated JSON objects without brackets, count); stops after `limit` + 1."""
 
-def fee_history(headers: Sequence[bytes], blocks: Sequence[tuple[bytes, bytes]], percentiles: Sequence[float]) -> list[list[int]]:
+def fee_history(
+    headers: Sequence[bytes], blocks: Sequence[tuple[bytes, bytes]], percentiles: Sequence[float]
+) -> list[list[int]]:
     """Rewards: per block (body, receipts), the effective tips at each percentile of gas used."""
+
 def run_state_test(test_json: str, fork: str) -> bytes:
     """Run every case of one execution-spec state-test file on revm; a JSON array of {name, index, pass, error, state_root, expected}."""

@@ -169,7 +169,7 @@ def _records(file: Path) -> Iterator[tuple[int, Block, bytes]]:
             try:
                 header, consensus, body, certificate = rlp.decode(record)
                 block = Block(Header.decode(header), ConsensusHeader.decode(consensus), body)
-            except (rlp.exceptions.RLPException, ValueError, TypeError) as error:
+            except (rlp.exceptions.RLPException, RecursionError, ValueError, TypeError) as error:
                 raise InvalidConfig(f"{file} is damaged at byte {source.tell()}: {error}") from error
             yield source.tell(), block, certificate
 

@@ -83,7 +83,7 @@ def test_a_segment_goes_when_all_its_blocks_are_durable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: int, kept: int
 ) -> None:
     records = [BlockRecord(block, bytes(100)) for block in chain(5)]
-    monkeypatch.setattr(block_log, "SEGMENT_MAX_BYTES", len(disk_form(records[0])) + 12)
+    monkeypatch.setattr(block_log, "SEGMENT_MAX_BYTES", max(len(disk_form(record)) for record in records) + 12)
     log = BlockLog(tmp_path)
     for record in records:  # two in a segment
         log.append(record)

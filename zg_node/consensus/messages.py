@@ -102,7 +102,7 @@ class Certificate:
             raise InvalidMessage(f"certificate of {len(data)} bytes")
         try:
             items = rlp.decode(data)
-        except rlp.exceptions.RLPException as error:
+        except (rlp.exceptions.RLPException, RecursionError) as error:
             raise InvalidMessage(f"certificate: {error}") from error
         match items:
             case [bytes() as kind, bytes() as view, bytes() as block_hash, list() as signatures]:
@@ -145,7 +145,7 @@ def _strings(data: bytes, count: int, max_bytes: int, what: str) -> list[bytes]:
         raise InvalidMessage(f"{what} of {len(data)} bytes")
     try:
         items = rlp.decode(data)
-    except rlp.exceptions.RLPException as error:
+    except (rlp.exceptions.RLPException, RecursionError) as error:
         raise InvalidMessage(f"{what}: {error}") from error
     if not isinstance(items, list) or len(items) != count or not all(isinstance(i, bytes) for i in items):
         raise InvalidMessage(f"{what}: not a list of {count} strings")

@@ -66,6 +66,6 @@ def _decode(payload: bytes, directory: Path) -> list[tuple[Vote, Proposal | None
         entries = rlp.decode(payload)
         if isinstance(entries, list):
             return [(Vote.decode(vote), Proposal.decode(proposal) if proposal else None) for vote, proposal in entries]
-    except (rlp.exceptions.RLPException, InvalidMessage, ValueError, TypeError) as error:
+    except (rlp.exceptions.RLPException, RecursionError, InvalidMessage, ValueError, TypeError) as error:
         raise Corrupt(f"the vote log {directory} holds a record that is no vote: {error}") from error
     raise Corrupt(f"the vote log {directory} holds a record that is no vote")

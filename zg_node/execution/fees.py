@@ -16,8 +16,8 @@ from math import log
 
 from zg_node.types.block import ConsensusHeader, Header
 
-BASE_FEE_MAX = 10**24
-"""Wei. The exponent is clamped so that a full chain can never push the fee out of range."""
+BASE_FEE_MAX = 10**18
+"""Wei. The exponent is clamped so that a full chain can never push the fee out of a header's 63 bits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import rlp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zg_node.errors import InvalidConfig
-from zg_node.execution.fees import FeeRules
+from zg_node.execution.fees import BASE_FEE_MAX, FeeRules
 from zg_node.types.block import Attributes, ConsensusHeader
 from zg_node.types.hashing import EMPTY_CODE_HASH, ZERO_HASH, keccak
 
@@ -37,8 +37,8 @@ class _Strict(BaseModel):
 
 
 class Fees(_Strict):
-    gas_per_s: int = Field(gt=0)
-    base_fee_floor_wei: int = Field(gt=0)
+    gas_per_s: int = Field(ge=1_000_000, le=1_000_000_000_000)
+    base_fee_floor_wei: int = Field(gt=0, le=BASE_FEE_MAX)
     max_change_per_mille: int = Field(gt=0, le=1000)
 
 
@@ -132,9 +132,11 @@ class Genesis:
 def load(path: Path) -> Genesis:
     """Read a chain file. Raises InvalidConfig."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InvalidConfig(f"cannot read the genesis file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidConfig(f"{path} is not TOML: it is not even text") from error
     return parse(text, str(path))
 
 
@@ -142,7 +144,7 @@ def parse(text: str, name: str) -> Genesis:
     """Parse a chain file's text; `name` is for messages. Raises InvalidConfig."""
     try:
         file = ChainFile.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidConfig(f"{name} is not TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]

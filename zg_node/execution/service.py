@@ -109,7 +109,7 @@ class Chain:
 
     def _replay(self, directory: Path, progress: Callable[[int], None]) -> None:
         """Bring state and block store up to the log, which is the truth."""
-        state_number, _, _ = self.state.head()
+        state_number, state_hash, _ = self.state.head()
         durable = self.blocks.durable
         last: StoredBlock | None = None
         for replayed, record in enumerate(self._log.replay(), start=1):
@@ -122,8 +122,10 @@ class Chain:
                 raise Corrupt(f"{directory}: the log goes on at block {block.number}, the blocks end at {durable}")
             executed = None
             if block.number > state_number:
+                if block.header.parent_hash != state_hash:
+                    raise Corrupt(f"{directory}: block {block.number} of the log is of another chain than the state")
                 executed = self._replay_block(record)
-                state_number = block.number
+                state_number, state_hash = block.number, block.hash
             if block.number > durable:
                 self.blocks.add(block, executed.tx_hashes if executed else _core.body_hashes(block.body))
             last = block
@@ -178,7 +180,8 @@ class Chain:
 
     def commit(self, block_hash: bytes, certificate: bytes) -> StoredBlock:
         """Make an executed child of the head final: durable when this returns. Raises OSError: the node must stop."""
-        block, executed = self._pending.pop(block_hash)
+        block, executed = self._pending[block_hash]
+        assert block.header.parent_hash == self.head.hash, "only a child of the head becomes final"
         stored = StoredBlock(
             block.header, block.consensus, block.body, executed.senders, executed.receipts, certificate
         )

@@ -70,7 +70,7 @@ class ConsensusHeader:
             raise InvalidMessage(f"consensus header of {len(data)} bytes")
         try:
             items = rlp.decode(data)
-        except rlp.exceptions.RLPException as error:
+        except (rlp.exceptions.RLPException, RecursionError) as error:
             raise InvalidMessage(f"consensus header: {error}") from error
         if not isinstance(items, list) or len(items) != 8 or not all(isinstance(i, bytes) for i in items):
             raise InvalidMessage("consensus header: not a list of eight strings")
@@ -123,7 +123,7 @@ class Header:
             raise InvalidMessage(f"header of {len(raw)} bytes")
         try:
             f = rlp.decode(raw)
-        except rlp.exceptions.RLPException as error:
+        except (rlp.exceptions.RLPException, RecursionError) as error:
             raise InvalidMessage(f"header: {error}") from error
         if not isinstance(f, list) or len(f) != 21 or not all(isinstance(i, bytes) for i in f):
             raise InvalidMessage("header: not a list of 21 strings")
@@ -178,7 +178,7 @@ class Block:
             raise InvalidMessage(f"block of {len(data)} bytes")
         try:
             items = rlp.decode(data)
-        except rlp.exceptions.RLPException as error:
+        except (rlp.exceptions.RLPException, RecursionError) as error:
             raise InvalidMessage(f"block: {error}") from error
         if not isinstance(items, list) or len(items) != 3 or not all(isinstance(i, bytes) for i in items):
             raise InvalidMessage("block: not a list of three strings")

@@ -12,6 +12,9 @@ use std::sync::Arc;
 use zg_state::Options;
 use zg_types::{StateDiff, StateView};
 
+/// (nonce, balance, code hash).
+type AccountTuple<'py> = (u64, Bound<'py, PyAny>, Bound<'py, PyBytes>);
+
 /// See zg_node/_core.pyi.
 #[pyclass(frozen)]
 pub(crate) struct State {
@@ -87,12 +90,7 @@ impl State {
         Ok(py.detach(|| state.view(at)).is_ok())
     }
 
-    fn account<'py>(
-        &self,
-        py: Python<'py>,
-        at: AtArgument,
-        address: &[u8],
-    ) -> PyResult<Option<(u64, Bound<'py, PyAny>, Bound<'py, PyBytes>)>> {
+    fn account<'py>(&self, py: Python<'py>, at: AtArgument, address: &[u8]) -> PyResult<Option<AccountTuple<'py>>> {
         let (state, at, address) = (self.get()?, at.at()?, convert::address(address)?);
         let account = py.detach(|| state.view(at)?.account(&address).map_err(Into::into)).map_err(error::state)?;
         account

@@ -1,0 +1,195 @@
+"""The composition root in this process: it starts whole or not at all, and what fails in it ends it with its cause."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coincurve import PrivateKey
+
+from tests.jsonrpc import Client
+from tests.transfers import transfer
+from zg_node.config import Settings, override
+from zg_node.consensus.votes import address_of
+from zg_node.errors import InvalidConfig
+from zg_node.execution.genesis import packaged
+from zg_node.node import BlockLine, Node, first_cause
+
+SETTINGS = override(Settings(), {"rpc.port": 0, "metrics.port": 0, "state.cache_mb": 8})
+
+
+def run(node: Node, use: Callable[[Node], Awaitable[None]]) -> None:
+    """Start, use, stop."""
+
+    async def life() -> None:
+        await node.start()
+        try:
+            await use(node)
+        finally:
+            await node.stop()
+
+    asyncio.run(life())
+
+
+async def call(url: str, method: str, *params: object) -> Any:
+    def blocking() -> Any:
+        with Client(url) as client:
+            return client.call(method, *params)
+
+    return await asyncio.to_thread(blocking)
+
+
+async def receipt(url: str, tx_hash: str) -> dict[str, Any]:
+    """Poll until the transaction is final."""
+    async with asyncio.timeout(20):
+        while (found := await call(url, "eth_getTransactionReceipt", tx_hash)) is None:
+            await asyncio.sleep(0.005)
+    assert isinstance(found, dict)
+    return found
+
+
+def chain_file(home: Path, validators: str) -> Settings:
+    """The development network with other validators, as a file in `home`."""
+    home.mkdir(exist_ok=True)
+    (home / "chain.toml").write_text(packaged("devnet").split("[[validators]]", 1)[0] + validators)
+    return override(SETTINGS, {"network.genesis": "chain.toml"})
+
+
+def validator(key: bytes) -> str:
+    address = address_of(PrivateKey(key).public_key)
+    return f'[[validators]]\naddress = "0x{address.hex()}"\nstake = 1\n'
+
+
+# ── running ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_transfer_becomes_final_and_is_told(tmp_path: Path) -> None:
+    told: list[BlockLine] = []
+    node = Node(SETTINGS, tmp_path, on_block=told.append)
+
+    async def use(node: Node) -> None:
+        url = node.shards[0].url
+        final = await receipt(url, await call(url, "eth_sendRawTransaction", transfer(0, 0)))
+        line = next(line for line in told if line.transactions == 1)
+        assert (line.shard, hex(line.number)) == (0, final["blockNumber"])
+        assert "0x" + line.hash.hex() == final["blockHash"]
+        assert line.gas_used == 21_000
+
+    run(node, use)
+    assert [line.number for line in told] == list(range(1, len(told) + 1))
+
+
+def test_shards_are_chains_of_their_own(tmp_path: Path) -> None:
+    node = Node(override(SETTINGS, {"network.shards": 2}), tmp_path)
+
+    async def use(node: Node) -> None:
+        root, other = node.shards
+        assert (root.chain_id, other.chain_id) == (1_660_200, 1_660_201)
+        raw = transfer(0, 0, shard=1)
+        await receipt(other.url, await call(other.url, "eth_sendRawTransaction", raw))
+        sender = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+        assert await call(other.url, "eth_getTransactionCount", sender, "latest") == "0x1"
+        assert await call(root.url, "eth_getTransactionCount", sender, "latest") == "0x0"
+
+    run(node, use)
+    assert {path.name for path in tmp_path.iterdir()} == {"shard-0", "shard-1"}
+
+
+def test_what_was_final_is_there_at_the_next_start(tmp_path: Path) -> None:
+    final: dict[str, Any] = {}
+
+    async def first(node: Node) -> None:
+        url = node.shards[0].url
+        final.update(await receipt(url, await call(url, "eth_sendRawTransaction", transfer(0, 0))))
+
+    async def second(node: Node) -> None:
+        assert await call(node.shards[0].url, "eth_getTransactionReceipt", final["transactionHash"]) == final
+
+    run(Node(SETTINGS, tmp_path), first)
+    run(Node(SETTINGS, tmp_path), second)
+
+
+def test_stopping_twice_is_stopping_once(tmp_path: Path) -> None:
+    async def use(node: Node) -> None:
+        await node.stop()
+        await node.wait()
+
+    run(Node(SETTINGS, tmp_path), use)
+
+
+# ── failing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_commit_that_fails_ends_the_node_with_its_cause_and_nothing_more_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def use(node: Node) -> None:
+        chain = node._parts[0].chain
+
+        def fail(*arguments: object) -> None:
+            raise OSError("the disk is gone")
+
+        monkeypatch.setattr(chain._log, "append", fail)
+        monkeypatch.setattr(chain, "checkpoint", lambda: pytest.fail("a node that failed writes a checkpoint"))
+        with pytest.raises(OSError, match="the disk is gone"):
+            async with asyncio.timeout(20):
+                await node.wait()
+
+    run(Node(SETTINGS, tmp_path), use)
+
+
+def test_a_start_that_fails_lets_go_of_everything(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        node = Node(override(SETTINGS, {"metrics.port": taken.getsockname()[1]}), tmp_path)
+        with pytest.raises(InvalidConfig, match="cannot listen"):
+            asyncio.run(node.start())
+    del node
+
+    async def use(node: Node) -> None:
+        assert await call(node.shards[0].url, "eth_blockNumber") is not None
+
+    run(Node(SETTINGS, tmp_path), use)
+
+
+@pytest.mark.parametrize(
+    ("validators", "key", "sentence"),
+    [
+        (validator(b"\1" * 32) + validator(b"\2" * 32), b"\1" * 32, "networks of one validator"),
+        (validator(b"\1" * 32), b"\2" * 32, "is not a validator of this network's genesis"),
+        (validator(b"\1" * 32), None, "no vote key"),
+    ],
+)
+def test_a_key_that_does_not_fit_the_validators_is_refused(
+    tmp_path: Path, validators: str, key: bytes | None, sentence: str
+) -> None:
+    node = Node(chain_file(tmp_path, validators), tmp_path, vote_key=key)
+    with pytest.raises(InvalidConfig, match=sentence):
+        asyncio.run(node.start())
+    assert not (tmp_path / "shard-0").exists()
+
+
+def test_a_validator_with_its_key_makes_blocks(tmp_path: Path) -> None:
+    node = Node(chain_file(tmp_path, validator(b"\1" * 32)), tmp_path, vote_key=b"\1" * 32)
+
+    async def use(node: Node) -> None:
+        url = node.shards[0].url
+        await receipt(url, await call(url, "eth_sendRawTransaction", transfer(0, 0)))
+
+    run(node, use)
+
+
+def test_a_chain_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match=f"cannot read the genesis file {tmp_path}/nowhere.toml"):
+        Node(override(SETTINGS, {"network.genesis": "nowhere.toml"}), tmp_path)
+
+
+def test_the_first_cause_is_inside_the_groups() -> None:
+    cause = OSError("the cause")
+    assert first_cause(BaseExceptionGroup("outer", [ExceptionGroup("inner", [cause, ValueError()])])) is cause
+    assert first_cause(cause) is cause
