@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,7 @@ def run_node(home: Path, transfers: int) -> None:
         await node.stop()
 
     asyncio.run(life())
+    gc.collect()  # the mempool holds the state it was last given
 
 
 @pytest.fixture(scope="module")
@@ -135,29 +137,25 @@ def test_blocks_that_changed_places_are_noticed(home: Path) -> None:
 
 def test_a_state_that_was_changed_is_noticed(home: Path) -> None:
     rng = Random(SEED)
-    with plyvel.DB(str(home / "shard-0" / "state")) as database:
-        records = [(key, value) for key, value in database if value]
+    with state_of(home) as database:
+        records = [(key, value) for key, value in database if key[:1] in UNDER_THE_ROOT]
     for key, value in rng.sample(records, 12):
-        with plyvel.DB(str(home / "shard-0" / "state")) as database:
+        with state_of(home) as database:
             database.put(key, flip(value, rng.randrange(8 * len(value))))
-        try:
+        with pytest.raises(ZgError):
             maintenance.verify(home, silent)
-        except ZgError:
-            noticed = True
-        else:
-            noticed = False
-        with plyvel.DB(str(home / "shard-0" / "state")) as database:
+        with state_of(home) as database:
             database.put(key, value)
-        assert noticed or is_history(key), f"record {key.hex()} was changed unnoticed"
     maintenance.verify(home, silent)
 
 
-def is_history(key: bytes) -> bool:
-    """Reverse diffs and indices of the past: no root covers them."""
-    return key[:1] in HISTORY
+UNDER_THE_ROOT = (b"a", b"s", b"t", b"u")
+"""Accounts, slots, and the nodes of both kinds of trie."""
 
 
-HISTORY = (b"h", b"H", b"r", b"b", b"i")
+def state_of(home: Path) -> plyvel.DB:
+    """The state's records; the core's LevelDB knows no compression."""
+    return plyvel.DB(str(home / "shard-0" / "state"), compression=None)
 
 
 def test_compacting_changes_nothing(home: Path) -> None:
@@ -233,21 +231,38 @@ def test_a_file_of_another_kind_is_refused(fresh: Path, tmp_path: Path, content:
         maintenance.import_(fresh, 0, tmp_path / "file", silent)
 
 
-@pytest.mark.parametrize("record", [b"\xff\xff\xff\xff" + bytes(99), b"\0\0\0\1\x80", b"\0\0\x75\x30" + b"\xf8\xff" * 15_000])
+@pytest.mark.parametrize(
+    "record", [b"\xff\xff\xff\xff" + bytes(99), b"\0\0\0\1\x80", b"\0\0\x75\x30" + b"\xf8\xff" * 15_000]
+)
 def test_a_record_that_is_no_block_is_refused(fresh: Path, tmp_path: Path, record: bytes) -> None:
     (tmp_path / "file").write_bytes(MAGIC + record)
     with pytest.raises(InvalidConfig):
         maintenance.import_(fresh, 0, tmp_path / "file", silent)
 
 
+def attempt(home: Path, file: Path) -> str:
+    """Import; what is wrong with the file, empty when nothing is."""
+    try:
+        maintenance.import_(home, 0, file, silent)
+    except InvalidConfig as error:
+        return str(error)
+    return ""
+
+
+def borders(content: bytes) -> set[int]:
+    """Where an export may end."""
+    found, offset = set(), len(MAGIC)
+    while offset < len(content):
+        found.add(offset)
+        offset += 4 + int.from_bytes(content[offset : offset + 4], "big")
+    return found
+
+
 def test_a_cut_file_gives_the_blocks_that_are_whole(home: Path, fresh: Path, exported: Path) -> None:
     blocks, content, rng = blocks_of(home), exported.read_bytes(), Random(SEED)
-    for end in sorted(rng.sample(range(len(MAGIC), len(content)), 6)):
+    for end in sorted(rng.sample(sorted(set(range(len(MAGIC), len(content))) - borders(content)), 6)):
         exported.write_bytes(content[:end])
-        try:
-            maintenance.import_(fresh, 0, exported, silent)
-        except InvalidConfig as error:
-            assert "is cut off or damaged at byte" in str(error)
+        assert "is cut off or damaged at byte" in attempt(fresh, exported)
         found = blocks_of(fresh)
         assert found == blocks[: len(found)]
 
@@ -256,10 +271,7 @@ def test_a_file_with_a_flipped_bit_never_gives_another_chain(home: Path, fresh: 
     blocks, content, rng = blocks_of(home), exported.read_bytes(), Random(SEED)
     for bit in rng.sample(range(8 * len(MAGIC), 8 * len(content)), 25):
         exported.write_bytes(flip(content, bit))
-        try:
-            maintenance.import_(fresh, 0, exported, silent)
-        except InvalidConfig:
-            pass
+        attempt(fresh, exported)
         found = blocks_of(fresh)
         assert [block.hash for block in found] == [block.hash for block in blocks[: len(found)]]
 

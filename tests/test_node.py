@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -23,16 +24,18 @@ SETTINGS = override(Settings(), {"rpc.port": 0, "metrics.port": 0, "state.cache_
 
 
 def run(node: Node, use: Callable[[Node], Awaitable[None]]) -> None:
-    """Start, use, stop."""
+    """Start, use, stop. The caller keeps no node: its mempool would keep the state's directory open."""
+    asyncio.run(_life(node, use))
+    del node
+    gc.collect()
 
-    async def life() -> None:
-        await node.start()
-        try:
-            await use(node)
-        finally:
-            await node.stop()
 
-    asyncio.run(life())
+async def _life(node: Node, use: Callable[[Node], Awaitable[None]]) -> None:
+    await node.start()
+    try:
+        await use(node)
+    finally:
+        await node.stop()
 
 
 async def call(url: str, method: str, *params: object) -> Any:
@@ -46,7 +49,7 @@ async def call(url: str, method: str, *params: object) -> Any:
 async def receipt(url: str, tx_hash: str) -> dict[str, Any]:
     """Poll until the transaction is final."""
     async with asyncio.timeout(20):
-        while (found := await call(url, "eth_getTransactionReceipt", tx_hash)) is None:
+        while (found := await call(url, "eth_getTransactionReceipt", tx_hash)) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     assert isinstance(found, dict)
     return found
@@ -150,6 +153,7 @@ def test_a_start_that_fails_lets_go_of_everything(tmp_path: Path) -> None:
         with pytest.raises(InvalidConfig, match="cannot listen"):
             asyncio.run(node.start())
     del node
+    gc.collect()
 
     async def use(node: Node) -> None:
         assert await call(node.shards[0].url, "eth_blockNumber") is not None

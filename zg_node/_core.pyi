@@ -95,11 +95,15 @@ class Pool:
         (JSON-RPC error code, geth's message)."""
     def commit(self, state: State, at: At, executed: Executed, base_fee: int, now_ms: int) -> None:
         """Forget what a finalised block included and refresh its senders' nonces and balances."""
+    def release(self) -> None:
+        """Let go of the state that `commit` remembered, so that its directory can be opened again."""
     def expire(self, now_ms: int) -> int: ...
     def len(self) -> tuple[int, int]:
         """(executable, queued)."""
     def nonce(self, state: State, at: At, address: bytes) -> int:
         """The next nonce with the pool's executable transactions counted: eth_getTransactionCount "pending"."""
+    def balance(self, state: State, at: At, base_fee: int, address: bytes) -> int:
+        """Wei at `at`, less what the pool's executable transactions of this account would cost: eth_getBalance "pending"."""
     def contains(self, tx_hash: bytes) -> bool: ...
     def raw(self, tx_hash: bytes) -> bytes | None: ...
     def transaction_json(self, tx_hash: bytes) -> bytes | None:

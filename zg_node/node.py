@@ -37,6 +37,7 @@ from zg_node.execution.journal import Journal
 from zg_node.execution.metrics import ExecutionCollector
 from zg_node.execution.service import Chain, ChainOptions
 from zg_node.rpc import api
+from zg_node.rpc.connection import is_loopback
 from zg_node.rpc.limits import Limits, Listener
 from zg_node.rpc.metrics import RpcCollector
 from zg_node.rpc.server import RpcServer
@@ -199,7 +200,7 @@ class Node:
         return ShardParts(chain, votes, consensus, journal, worker, writer)
 
     async def _listen(self) -> None:
-        """Open the JSON-RPC and the metrics listeners."""
+        """Open the JSON-RPC and the metrics listeners; out of strangers' reach the first serves /metrics, too."""
         node = api.Node(
             chains=[parts.chain for parts in self._parts],
             client_version=client_version(),
@@ -211,7 +212,8 @@ class Node:
         )
         rpc, scrape = self.settings.rpc, self.settings.metrics
         limits = rpc_limits(self.settings)
-        listeners = [Listener(rpc.host, rpc.port, rpc.allowed_hosts, rpc.cors_origins)]
+        private = scrape.enabled and is_loopback((rpc.host.replace("localhost", "127.0.0.1"),))
+        listeners = [Listener(rpc.host, rpc.port, rpc.allowed_hosts, rpc.cors_origins, metrics=private)]
         if scrape.enabled:
             listeners.append(Listener(scrape.host, scrape.port, rpc=False, metrics=True))
         for listener in listeners:

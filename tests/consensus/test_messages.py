@@ -91,8 +91,14 @@ def test_the_wire_forms_are_pinned() -> None:
 
 
 def test_the_digests_are_pinned() -> None:
-    assert DOMAIN.vote_digest(VoteKind.FINALIZE, 9, b"\5" * 32).hex() == "4e51cab078229a5480422053b7def6953626a85cdf2e9624ed35b3b087f8a77d"
-    assert DOMAIN.proposal_digest(9, 7, b"\5" * 32).hex() == "f197e3be57c9e207eb50a3f5b331c7e24e8fec21094ae99a9eb5cdb545afadb9"
+    assert (
+        DOMAIN.vote_digest(VoteKind.FINALIZE, 9, b"\5" * 32).hex()
+        == "4e51cab078229a5480422053b7def6953626a85cdf2e9624ed35b3b087f8a77d"
+    )
+    assert (
+        DOMAIN.proposal_digest(9, 7, b"\5" * 32).hex()
+        == "f197e3be57c9e207eb50a3f5b331c7e24e8fec21094ae99a9eb5cdb545afadb9"
+    )
 
 
 # ── what a signature is bound to ────────────────────────────────────────────────────────────────────────────────────
@@ -205,9 +211,7 @@ def test_every_truncation_is_refused(decode: Decoder, message: Vote | Certificat
 
 
 @pytest.mark.parametrize(("decode", "message"), DECODERS)
-def test_a_flipped_bit_gives_another_message_or_none(
-    decode: Decoder, message: Vote | Certificate | Proposal
-) -> None:
+def test_a_flipped_bit_gives_another_message_or_none(decode: Decoder, message: Vote | Certificate | Proposal) -> None:
     encoded = message.encode()
     for bit in range(0, 8 * len(encoded), 3):
         try:
@@ -220,9 +224,7 @@ def test_a_flipped_bit_gives_another_message_or_none(
 
 @pytest.mark.parametrize(("decode", "message"), DECODERS)
 @given(data=st.binary(max_size=1_000))
-def test_arbitrary_bytes_are_refused(
-    decode: Decoder, message: Vote | Certificate | Proposal, data: bytes
-) -> None:
+def test_arbitrary_bytes_are_refused(decode: Decoder, message: Vote | Certificate | Proposal, data: bytes) -> None:
     with pytest.raises(InvalidMessage):
         decode(data)
 

@@ -86,7 +86,7 @@ def test_blooms_of_missing_blocks_are_empty(store: BlockStore) -> None:
 
 
 def test_a_store_in_use_is_unavailable(tmp_path: Path, store: BlockStore) -> None:
-    script = "import sys; from zg_node.db.blocks import BlockStore; from pathlib import Path; BlockStore(Path(sys.argv[1]))"
+    script = "import pathlib, sys, zg_node.db.blocks as b; b.BlockStore(pathlib.Path(sys.argv[1]))"
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "blocks")],
         capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
@@ -143,10 +143,11 @@ def test_a_flipped_bit_in_a_table_is_corrupt_and_never_another_block(tmp_path: P
             continue
         for block in BLOCKS:
             try:
-                assert damaged.by_number(block.number) == block
-            except Corrupt as error:
-                assert str(tmp_path) in str(error)
+                read = damaged.by_number(block.number)
+            except Corrupt:
                 found += 1
+            else:
+                assert read == block
         damaged.close()
     assert found > 0
 

@@ -15,7 +15,7 @@ from zg_node.errors import Corrupt
 
 HEAD_BYTES = 12
 RECORD = b"the first record"
-PINNED = bytes.fromhex("5a475231" "00000010" "39357de3") + RECORD
+PINNED = bytes.fromhex("5a4752310000001039357de3") + RECORD
 
 
 def write(directory: Path, *records: bytes) -> None:

@@ -48,7 +48,9 @@ def test_the_exponential_is_eip_4844s(factor: int, numerator: int, denominator: 
 
 @given(st.integers(10**9, 10**12), st.integers(0, 10**10), st.integers(10**8, 10**10))
 def test_the_exponential_is_the_exponential(factor: int, numerator: int, denominator: int) -> None:
-    assert isclose(exponential(factor, numerator, denominator), factor * exp(Fraction(numerator, denominator)), rel_tol=1e-6)
+    assert isclose(
+        exponential(factor, numerator, denominator), factor * exp(Fraction(numerator, denominator)), rel_tol=1e-6
+    )
 
 
 def test_the_divisor_of_the_development_network_is_pinned() -> None:

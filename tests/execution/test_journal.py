@@ -128,7 +128,9 @@ def test_any_content_is_read_without_harm(tmp_path_factory: pytest.TempPathFacto
     assert sum(map(len, Journal(path).load())) <= len(content)
 
 
-@pytest.mark.parametrize("content", [b"\xc1" * 100_000, b"\xbf" + b"\xff" * 8, b"\x81\x05", b"\x80" * 1000, b"\xb8\x37"])
+@pytest.mark.parametrize(
+    "content", [b"\xc1" * 100_000, b"\xbf" + b"\xff" * 8, b"\x81\x05", b"\x80" * 1000, b"\xb8\x37"]
+)
 def test_hostile_content_restores_nothing(dev: DevChain, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "journal").write_bytes(content)
     pool = empty_pool(dev)

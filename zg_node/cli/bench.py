@@ -58,6 +58,7 @@ def bench() -> None:
     type=click.Choice([*(name.value for name in WorkloadName), "all"]),
     default="simple",
     show_default=True,
+    help="What the transactions do.",
 )
 @click.option("--shards", type=click.IntRange(1, 64), default=1, show_default=True, help="Shards under load at once.")
 @click.option("--url", help="Measure the server at this URL instead of starting a node.")
@@ -79,7 +80,13 @@ def bench() -> None:
 @click.option("--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Report the median of N.")
 @click.option("--peer", type=click.Choice(["anvil"]), help="Measure this in turn with the node.")
 @click.option("--faucet-key", help="Who pays for the load. [default: account 0 of the development network]")
-@click.option("--idle-samples", type=click.IntRange(0, 10_000), default=50, show_default=True)
+@click.option(
+    "--idle-samples",
+    type=click.IntRange(0, 10_000),
+    default=50,
+    show_default=True,
+    help="Transfers sent one at a time on the idle chain, for its latency.",
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here as JSON.")
 @click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Write a PNG here.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of a table.")

@@ -269,6 +269,7 @@ class Chain:
         finally:
             self._log.close()
             self.blocks.close()
+            self.pool.release()
             self.state.close()
 
     # ── what RPC reads ──────────────────────────────────────────────────────────────────────────────────────────────

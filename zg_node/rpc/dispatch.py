@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 SEND_RAW: Final = "eth_sendRawTransaction"
 SUBSCRIBE: Final = "eth_subscribe"
 METHOD_NAME_MAX: Final = 128
+SMALL_BODY_MAX: Final = 65_536
+"""Bytes up to which a message is too short to hold many values."""
 TEST_NETWORK_PREFIXES: Final = ("evm_", "anvil_", "hardhat_")
 
 NO_ID: Final = b"null"
@@ -44,6 +46,7 @@ PARSE_ERROR_REPLY: Final = failure(NO_ID, error_object(PARSE_ERROR, "parse error
 INVALID_REQUEST_ERROR: Final = error_object(INVALID_REQUEST, "invalid request")
 EMPTY_BATCH_REPLY: Final = failure(NO_ID, error_object(INVALID_REQUEST, "empty batch"))
 BATCH_TOO_LARGE_ERROR: Final = error_object(INVALID_REQUEST, "batch too large")
+TOO_MANY_VALUES_REPLY: Final = failure(NO_ID, error_object(INVALID_REQUEST, "too many values in one message"))
 TOO_LARGE_ERROR: Final = error_object(RESPONSE_TOO_LARGE, "response too large")
 
 
@@ -56,6 +59,14 @@ class Pending(NamedTuple):
     work: asyncio.Future[bytes]
     in_order: bool
     """The next item of a batch must not start before this one is done."""
+
+
+def values_bound(body: bytes) -> int:
+    """At most so many JSON values are in `body`, strings counted as if they were JSON too. Parsing takes time by the
+    value: five megabytes of empty arrays would hold the event loop for two seconds."""
+    if len(body) <= SMALL_BODY_MAX:
+        return 0
+    return body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def encode_id(message: Mapping[str, object]) -> bytes | None:
@@ -95,8 +106,11 @@ class Dispatcher:
         self.counts = dict.fromkeys(methods, 0)
         """Requests taken, by method."""
 
-    def handle(self, body: bytes | str, context: Context, reply: Reply) -> None:
+    def handle(self, body: bytes, context: Context, reply: Reply) -> None:
         """Answer one HTTP body or WebSocket message, now or later."""
+        if values_bound(body) > self._limits.message_values_max:
+            reply.finish(TOO_MANY_VALUES_REPLY)
+            return
         try:
             message = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -175,7 +189,8 @@ class Dispatcher:
             reply.finish(EMPTY_BATCH_REPLY)
             return
         if len(messages) > self._limits.batch_items_max:
-            reply.finish(b"[" + failure(_first_id(messages), BATCH_TOO_LARGE_ERROR) + b"]")
+            first_id = _first_id(messages[: self._limits.batch_items_max])
+            reply.finish(b"[" + failure(first_id, BATCH_TOO_LARGE_ERROR) + b"]")
             return
         if self._submits:
             parts = [hot for message in messages if (hot := hot_parts(message)) is not None]

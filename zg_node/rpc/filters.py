@@ -26,6 +26,8 @@ class TransactionFilter:
     cursor: int
     release: Callable[[], None]
     """Lets the feed stop filling the ring."""
+    full: bool = False
+    """Answer whole transactions instead of hashes."""
 
 
 @dataclass(slots=True)

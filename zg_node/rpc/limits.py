@@ -16,6 +16,8 @@ class Limits:
     """Open sockets a listener; the next ones are closed at once."""
     body_max_bytes: int = 5_000_000
     """Largest HTTP body and largest WebSocket message."""
+    message_values_max: int = 200_000
+    """JSON values in one body or message, roughly: commas and opening brackets."""
     head_max_bytes: int = 16_384
     """Largest HTTP request line with headers."""
     request_timeout_s: int = 30

@@ -5,6 +5,7 @@ A handler asks for its arguments by position; each accessor raises InvalidReques
 
 from __future__ import annotations
 
+from binascii import unhexlify
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final
@@ -69,9 +70,10 @@ def unhex_data(value: object) -> bytes:
 
 
 def _unhex(digits: str, complaint: str) -> bytes:
-    if not HEX_DIGITS.issuperset(digits):  # bytes.fromhex would skip spaces
-        raise MalformedError(complaint)
-    return bytes.fromhex(digits)
+    try:
+        return unhexlify(digits)  # bytes.fromhex would skip spaces
+    except ValueError as error:
+        raise MalformedError(complaint) from error
 
 
 def parse_quantity(value: object, bits: int = 64) -> int:

@@ -31,7 +31,9 @@ Fields = dict[str, object]
 
 
 def parse_fields(given: Mapping[str, object]) -> Fields:
-    """Check a client's transaction object; unknown and null members are dropped. Raises MalformedError."""
+    """Check a client's transaction object; unknown and null members are dropped.
+
+    Raises MalformedError, and InvalidRequest when the members contradict each other."""
     fields: Fields = {
         name: parse_quantity(given[name], bits) for name, bits in QUANTITIES.items() if given.get(name) is not None
     }
@@ -40,17 +42,17 @@ def parse_fields(given: Mapping[str, object]) -> Fields:
             fields[name] = unhex_fixed(given[name], ADDRESS_HEX, "common.Address")
     data, value = given.get("data"), given.get("input")
     if data is not None and value is not None and data != value:
-        raise MalformedError(
-            'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data'
-        )
+        text = 'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data'
+        raise InvalidRequest(text, SERVER_ERROR)
     fields["input"] = unhex_data(data if value is None else value) if (data or value) is not None else b""
     for name in LISTS:
         if given.get(name) is not None:
             fields[name] = given[name]
     if "gasPrice" in fields and ("maxFeePerGas" in fields or "maxPriorityFeePerGas" in fields):
-        raise MalformedError("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified")
+        text = "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified"
+        raise InvalidRequest(text, SERVER_ERROR)
     if "to" not in fields and not fields["input"]:
-        raise MalformedError("contract creation without any data provided")
+        raise InvalidRequest("contract creation without any data provided", SERVER_ERROR)
     return fields
 
 

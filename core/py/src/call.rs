@@ -23,9 +23,9 @@ pub(crate) struct CallRequest {
 impl CallRequest {
     #[new]
     fn new(tx_json: &[u8], overrides_json: Option<&[u8]>, gas_cap: u64, timeout_ms: u64) -> PyResult<Self> {
-        let fields = CallFields::parse(tx_json).map_err(error::request)?;
-        let overrides =
-            overrides_json.map(StateOverrides::parse).transpose().map_err(error::request)?.unwrap_or_default();
+        let fields = CallFields::parse(tx_json).map_err(|error| error::argument(0, error))?;
+        let overrides = overrides_json.map(StateOverrides::parse).transpose();
+        let overrides = overrides.map_err(|error| error::argument(2, error))?.unwrap_or_default();
         let limits = CallLimits { gas_cap, timeout: Duration::from_millis(timeout_ms) };
         Ok(Self { fields, overrides, limits })
     }

@@ -14,7 +14,9 @@ pyo3::import_exception!(zg_node.errors, Reverted);
 pyo3::import_exception!(zg_node.errors, Unavailable);
 
 /// JSON-RPC "invalid params".
-const INVALID_PARAMS: i32 = -32602;
+pub(crate) const INVALID_PARAMS: i32 = -32602;
+/// geth's code for arguments that parse one by one and contradict one another.
+const CONTRADICTORY: i32 = -32000;
 
 pub(crate) fn view(error: ViewError) -> PyErr {
     state(error.into())
@@ -55,7 +57,21 @@ pub(crate) fn diff(error: DiffError) -> PyErr {
 }
 
 pub(crate) fn request(error: RequestError) -> PyErr {
-    InvalidRequest::new_err((error.to_string(), INVALID_PARAMS))
+    let code = match error {
+        RequestError::DataAndInput | RequestError::GasPriceAndFees | RequestError::StateAndDiff(_) => CONTRADICTORY,
+        _ => INVALID_PARAMS,
+    };
+    InvalidRequest::new_err((error.to_string(), code))
+}
+
+/// As [`request`], naming the position of the argument.
+pub(crate) fn argument(index: usize, error: RequestError) -> PyErr {
+    match error {
+        RequestError::Field { field, reason } => {
+            InvalidRequest::new_err((format!("invalid argument {index}: {reason} in field {field}"), INVALID_PARAMS))
+        }
+        other => request(other),
+    }
 }
 
 pub(crate) fn transaction(error: TransactionError) -> PyErr {

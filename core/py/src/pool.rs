@@ -21,6 +21,8 @@ use zg_types::{PoolTransaction, StateView, ViewError};
 /// Batches from this size on are recovered by all threads.
 const PARALLEL_MIN: usize = 16;
 const REFUSED: i32 = -32000;
+/// What geth answers when the argument is no hex at all.
+const NOT_HEX: &str = "invalid argument 0: json: cannot unmarshal invalid hex string into Go value of type hexutil.Bytes";
 
 /// A transaction as JSON-RPC or the network brings it.
 #[derive(FromPyObject)]
@@ -56,6 +58,14 @@ pub(crate) struct Pool {
 
 type Answer = Result<B256, (i32, String)>;
 
+/// The JSON-RPC error of a transaction that did not decode.
+fn undecodable(error: &TransactionError) -> (i32, String) {
+    match error {
+        TransactionError::Hex => (error::INVALID_PARAMS, NOT_HEX.to_owned()),
+        other => (REFUSED, other.to_string()),
+    }
+}
+
 impl Pool {
     fn add_all(&self, fallback: View, env: &Env, raws: &[Raw]) -> Vec<Answer> {
         let recover = |raw: &Raw| self.recovering.measure(|| raw.recover());
@@ -72,7 +82,7 @@ impl Pool {
             pool.add(tx, view, env).map(|_| hash).map_err(|error| (error.code(), error.to_string()))
         };
         self.admitting.measure(|| {
-            recovered.into_iter().map(|tx| add(tx.map_err(|error| (REFUSED, error.to_string()))?)).collect()
+            recovered.into_iter().map(|tx| add(tx.map_err(|error| undecodable(&error))?)).collect()
         })
     }
 
@@ -198,6 +208,12 @@ impl Pool {
         .map_err(error::state)
     }
 
+    /// Let go of the state, so that its directory can be opened again.
+    fn release(&self, py: Python<'_>) {
+        let view = py.detach(|| self.held.lock().view.take());
+        py.detach(|| drop(view));
+    }
+
     fn expire(&self, py: Python<'_>, now_ms: u64) -> usize {
         py.detach(|| self.held.lock().pool.expire(now_ms))
     }
@@ -213,6 +229,25 @@ impl Pool {
             Ok(self.held.lock().pool.pending_nonce(&address, nonce))
         })
         .map_err(error::state)
+    }
+
+    fn balance<'py>(
+        &self,
+        py: Python<'py>,
+        state: &State,
+        at: AtArgument,
+        base_fee: u64,
+        address: &[u8],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (state, at, address) = (state.get()?, at.at()?, convert::address(address)?);
+        let left = py
+            .detach(|| {
+                let account = state.view(at)?.account(&address)?.unwrap_or_default();
+                let cost = self.held.lock().pool.pending_cost(&address, account.nonce, base_fee);
+                Ok(account.balance.saturating_sub(cost))
+            })
+            .map_err(error::state)?;
+        convert::int(py, left)
     }
 
     fn contains(&self, py: Python<'_>, tx_hash: &[u8]) -> PyResult<bool> {

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from zg_node.errors import InvalidRequest
 from zg_node.rpc.api import Context, Method, Result
 from zg_node.rpc.encoding import array, boolean, document, hex_data
 from zg_node.rpc.errors import SERVER_ERROR
 from zg_node.rpc.filters import BlockFilter, LogsFilter, TransactionFilter
 from zg_node.rpc.logs import collect, parse_criteria, search
+from zg_node.rpc.methods.eth_transactions import accepted_json
 from zg_node.rpc.params import Arguments
+
+if TYPE_CHECKING:
+    from zg_node.rpc.shard import Shard
 
 
 def get_logs(context: Context, arguments: Arguments) -> Result:
@@ -30,8 +36,9 @@ def new_block_filter(context: Context, arguments: Arguments) -> bytes:
 
 
 def new_pending_transaction_filter(context: Context, arguments: Arguments) -> bytes:
-    shard = context.shard
-    return document(shard.filters.install(TransactionFilter(*shard.feed.watch_ring())))
+    """Hashes of the transactions that the pool accepts from now on; with true, the transactions."""
+    shard, full = context.shard, arguments.flag(0)
+    return document(shard.filters.install(TransactionFilter(*shard.feed.watch_ring(), full)))
 
 
 def uninstall_filter(context: Context, arguments: Arguments) -> bytes:
@@ -52,13 +59,22 @@ def get_filter_changes(context: Context, arguments: Arguments) -> Result:
     shard = context.shard
     match shard.filters.get(arguments.text(0)):
         case TransactionFilter() as pending:
-            shard.feed.drain()
-            hashes, pending.cursor = shard.feed.ring_since(pending.cursor)
-            return array(map(hex_data, hashes))
+            return _transaction_changes(shard, pending)
         case BlockFilter() as blocks:
             return _block_changes(context, blocks)
         case LogsFilter() as logs:
             return _log_changes(context, logs)
+
+
+def _transaction_changes(shard: Shard, pending: TransactionFilter) -> Result:
+    shard.feed.drain()
+    hashes, end = shard.feed.ring_since(pending.cursor)
+    if not pending.full:
+        pending.cursor = end
+        return array(map(hex_data, hashes))
+    taken = hashes[: shard.limits.logs_results_max]
+    pending.cursor = end - len(hashes) + len(taken)
+    return shard.workers.run(lambda: array(accepted_json(shard.chain, taken)))
 
 
 async def _block_changes(context: Context, blocks: BlockFilter) -> bytes:

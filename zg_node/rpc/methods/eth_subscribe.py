@@ -11,6 +11,7 @@ from zg_node.rpc.encoding import TRUE, document, hex_data
 from zg_node.rpc.errors import METHOD_NOT_FOUND, SERVER_ERROR
 from zg_node.rpc.feed import LogListener, Unsubscribe
 from zg_node.rpc.logs import parse_criteria
+from zg_node.rpc.methods.eth_transactions import accepted_json
 from zg_node.rpc.params import Arguments
 from zg_node.rpc.session import Session
 from zg_node.types.block import StoredBlock
@@ -61,13 +62,13 @@ def _open_logs(context: Context, arguments: Arguments, session: Session) -> str:
 
 
 def _transactions(context: Context, take: Take, full: bool) -> Unsubscribe:
-    pool = context.shard.chain.pool
+    chain = context.shard.chain
 
     def on_hashes(hashes: Sequence[bytes]) -> None:
         take([hex_data(tx_hash) for tx_hash in hashes])
 
     def on_hashes_full(hashes: Sequence[bytes]) -> None:
-        take([found for tx_hash in hashes if (found := pool.transaction_json(tx_hash)) is not None])
+        take(accepted_json(chain, hashes))
 
     return context.shard.feed.on_transactions(on_hashes_full if full else on_hashes)
 

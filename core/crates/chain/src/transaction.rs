@@ -181,7 +181,7 @@ impl Transaction {
 
 /// The bytes of a 0x-prefixed hex transaction; the size is checked before anything is decoded.
 pub fn raw_from_hex(text: &str) -> Result<Bytes, TransactionError> {
-    let digits = text.strip_prefix("0x").ok_or(TransactionError::Hex)?;
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).ok_or(TransactionError::Hex)?;
     if digits.len() > 2 * TRANSACTION_MAX_BYTES {
         return Err(TransactionError::Oversized { size: digits.len() / 2, limit: TRANSACTION_MAX_BYTES });
     }

@@ -2,7 +2,7 @@
 
 use crate::pool::{Pool, Stats};
 use crate::sender::Sender;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, U256};
 use std::sync::Arc;
 use zg_types::PoolTransaction;
 
@@ -48,6 +48,16 @@ impl<T: PoolTransaction> Pool<T> {
         self.sender(address).map_or(state_nonce, |sender| sender.next_nonce().max(state_nonce))
     }
 
+    /// What the executable transactions from `state_nonce` on cost in a block with `base_fee` if they use all their gas;
+    /// wei.
+    pub fn pending_cost(&self, address: &Address, state_nonce: u64, base_fee: u64) -> U256 {
+        let waiting = self.content_of(address).into_iter().flat_map(|content| content.executable());
+        waiting
+            .filter(|tx| tx.nonce() >= state_nonce)
+            .map(|tx| cost_at(&**tx, base_fee))
+            .fold(U256::ZERO, U256::saturating_add)
+    }
+
     /// Every sender, in no particular order.
     pub fn content(&self) -> impl Iterator<Item = SenderContent<'_, T>> {
         self.senders.iter().filter(|sender| !sender.is_empty()).map(|sender| SenderContent { sender })
@@ -74,4 +84,11 @@ impl<T: PoolTransaction> Pool<T> {
         let hashes = self.journal.take();
         hashes.iter().filter_map(|hash| self.get(hash).cloned()).collect()
     }
+}
+
+/// A transaction's cost at a base fee, wei; at its own maximum where that is below the base fee.
+fn cost_at<T: PoolTransaction>(tx: &T, base_fee: u64) -> U256 {
+    let tip = tx.effective_tip(base_fee);
+    let unspent = tip.map_or(0, |tip| tx.max_fee() - u128::from(base_fee) - tip);
+    tx.max_cost().saturating_sub(U256::from(tx.gas_limit()).saturating_mul(U256::from(unspent)))
 }

@@ -2,7 +2,7 @@
 #[allow(dead_code, reason = "each test file uses a part")]
 mod common;
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use common::{CHAIN, ENV, GWEI, Tx, View, address, rich};
 use std::sync::Arc;
 use zg_pool::{Added, Env, Limits, Pool, PoolError};
@@ -42,6 +42,18 @@ fn a_filled_gap_makes_what_follows_executable() {
     assert_eq!(pool.pending_nonce(&address(0), 0), 3);
     assert_eq!(pool.pending_nonce(&address(0), 9), 9);
     assert_eq!(pool.pending_nonce(&address(1), 9), 9);
+}
+
+#[test]
+fn the_pending_cost_is_what_executable_transactions_pay_at_the_base_fee() {
+    let (mut pool, view) = rich(1, |_| {});
+    let paying = |nonce, tip, value: u64| tx(0, nonce, tip).with(|tx| tx.value = U256::from(value));
+    fill(&mut pool, &view, &[paying(0, 1, 5), paying(1, 95, 7), paying(3, 1, 1000)]);
+    let cost = |state_nonce, base_fee| pool.pending_cost(&address(0), state_nonce, base_fee);
+    assert_eq!(cost(0, 10), U256::from(21_000 * 11 + 5 + 21_000 * 100 + 7), "the fee cap bounds the second");
+    assert_eq!(cost(1, 10), U256::from(21_000 * 100 + 7), "a block has included the first");
+    assert_eq!(cost(0, 200), U256::from(2 * 21_000 * 100 + 12), "the base fee is above both");
+    assert_eq!(pool.pending_cost(&address(1), 0, 10), U256::ZERO);
 }
 
 #[test]
