@@ -36,8 +36,8 @@ def devnet(tmp_path: Path) -> Iterator[StartDevnet]:
     ) -> Devnet:
         place = home or tmp_path / f"devnet-{len(started)}"
         node = Devnet(place, arguments, environment=environment, program=program)
-        node.start()
         started.append(node)
+        node.start()
         return node
 
     yield start

@@ -18,7 +18,7 @@ from zg_node.config import Settings, override
 from zg_node.consensus.votes import address_of
 from zg_node.errors import InvalidConfig
 from zg_node.execution.genesis import packaged
-from zg_node.node import BlockLine, Node, first_cause
+from zg_node.node import BlockLine, Node, first_cause, rpc_listener
 
 SETTINGS = override(Settings(), {"rpc.port": 0, "metrics.port": 0, "state.cache_mb": 8})
 
@@ -100,6 +100,24 @@ def test_shards_are_chains_of_their_own(tmp_path: Path) -> None:
 
     run(node, use)
     assert {path.name for path in tmp_path.iterdir()} == {"shard-0", "shard-1"}
+
+
+@pytest.mark.parametrize(
+    ("host", "enabled", "served"),
+    [
+        ("127.0.0.1", True, True),
+        ("::1", True, True),
+        ("localhost", True, True),
+        ("127.0.0.1", False, False),
+        ("0.0.0.0", True, False),
+        ("node.example.org", True, False),
+    ],
+)
+def test_metrics_are_on_the_json_rpc_port_where_strangers_cannot_reach_it(
+    host: str, enabled: bool, served: bool
+) -> None:
+    settings = override(Settings(), {"rpc.host": host, "metrics.enabled": enabled})
+    assert rpc_listener(settings).metrics is served
 
 
 def test_what_was_final_is_there_at_the_next_start(tmp_path: Path) -> None:

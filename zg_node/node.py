@@ -200,7 +200,7 @@ class Node:
         return ShardParts(chain, votes, consensus, journal, worker, writer)
 
     async def _listen(self) -> None:
-        """Open the JSON-RPC and the metrics listeners; out of strangers' reach the first serves /metrics, too."""
+        """Open the JSON-RPC and the metrics listeners."""
         node = api.Node(
             chains=[parts.chain for parts in self._parts],
             client_version=client_version(),
@@ -210,10 +210,9 @@ class Node:
             metrics=lambda: metrics.render(self.registry),
             peers=lambda: 0,
         )
-        rpc, scrape = self.settings.rpc, self.settings.metrics
+        scrape = self.settings.metrics
         limits = rpc_limits(self.settings)
-        private = scrape.enabled and is_loopback((rpc.host.replace("localhost", "127.0.0.1"),))
-        listeners = [Listener(rpc.host, rpc.port, rpc.allowed_hosts, rpc.cors_origins, metrics=private)]
+        listeners = [rpc_listener(self.settings)]
         if scrape.enabled:
             listeners.append(Listener(scrape.host, scrape.port, rpc=False, metrics=True))
         for listener in listeners:
@@ -342,6 +341,15 @@ def make_pool(settings: Settings, chain_id: int) -> _core.Pool:
         price_bump_percent=mempool.price_bump_percent,
         min_tip=mempool.min_tip_wei,
         allow_unprotected=mempool.allow_unprotected,
+    )
+
+
+def rpc_listener(settings: Settings) -> Listener:
+    """The JSON-RPC port. It serves /metrics, too, while only this machine can reach it."""
+    rpc = settings.rpc
+    private = rpc.host == "localhost" or is_loopback((rpc.host,))
+    return Listener(
+        rpc.host, rpc.port, rpc.allowed_hosts, rpc.cors_origins, metrics=private and settings.metrics.enabled
     )
 
 

@@ -189,6 +189,16 @@ def test_a_batch_too_long_is_refused_under_its_first_id() -> None:
     assert answer == {"jsonrpc": "2.0", "id": 5, "error": {"code": -32600, "message": "batch too large"}}
 
 
+def test_a_message_of_too_many_values_is_refused_before_it_is_parsed() -> None:
+    limits = Limits(message_values_max=50_000)
+    for body in (b"[" + b"0," * 50_000 + b"0]", b"[" + b"[]," * 30_000 + b"[]]", b'{"a":' * 51_000):
+        refused = orjson.loads(ask(body, limits=limits)[0])
+        assert refused["error"] == {"code": -32600, "message": "too many values in one message"}
+    long_text = orjson.dumps("x" * 1_000_000)
+    answer = ask(b'{"jsonrpc":"2.0","id":1,"method":"t_echo","params":[' + long_text + b"]}", limits=limits)[0]
+    assert answer.endswith(long_text + b"}")
+
+
 def test_a_batch_whose_answer_grows_too_large_is_cut() -> None:
     body = b"[" + b",".join(request("t_large", request_id=i) for i in range(5)) + b"]"
     answer = ask(body, limits=Limits(batch_response_max_bytes=2500))[0]

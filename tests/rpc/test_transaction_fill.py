@@ -35,17 +35,28 @@ def test_fields_are_checked_and_unknown_ones_dropped() -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        {},
         {"to": "0x1"},
         {"to": TO, "value": "5"},
-        {"to": TO, "gasPrice": "0x1", "maxFeePerGas": "0x1"},
-        {"to": TO, "data": "0x01", "input": "0x02"},
         {"to": TO, "data": "0x1"},
     ],
 )
-def test_fields_that_contradict_or_do_not_parse_are_refused(given: dict[str, object]) -> None:
+def test_fields_that_do_not_parse_are_refused(given: dict[str, object]) -> None:
     with pytest.raises(MalformedError):
         parse_fields(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"to": TO, "gasPrice": "0x1", "maxFeePerGas": "0x1"},
+        {"to": TO, "data": "0x01", "input": "0x02"},
+    ],
+)
+def test_fields_that_contradict_one_another_are_refused_with_geths_code(given: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_fields(given)
+    assert caught.value.code == -32000
 
 
 def test_fees_leave_room_for_the_base_fee_to_double() -> None:

@@ -18,6 +18,9 @@ HERE = Path(__file__).parent
 BATCH = 5
 SENDERS = 3
 PER_SENDER = 400
+BLOCKS_MIN = 15
+"""A life lasts until the client saw so many blocks, however slow the machine is."""
+LIFE_MAX_S = 60.0
 CONFIG = """
 [state]
 cache_mb = 8
@@ -46,7 +49,7 @@ def build_shim(directory: Path) -> Path:
 
 
 def record(directory: Path, life_s: float) -> Recording:
-    """Run a new node for `life_s` under load and kill it; start it again, load it as long, and stop it cleanly."""
+    """Run a new node for at least `life_s` under load and kill it; start it again, load it as long, stop it cleanly."""
     root, file, config = directory / "root", directory / "trace", directory / "small.toml"
     root.mkdir()
     config.write_text(CONFIG)
@@ -89,5 +92,8 @@ def _load(node: Devnet, marks: Marks, life_s: float) -> Load:
     work = [list(batches(sender, int(nonces[sender], 16), PER_SENDER, BATCH)) for sender in range(SENDERS)]
     load = Load(node.url, work, told)
     load.start()
-    time.sleep(life_s)
+    born = time.monotonic()
+    while len(load.receipts) < BLOCKS_MIN or time.monotonic() - born < life_s:
+        assert time.monotonic() - born < LIFE_MAX_S, f"{len(load.receipts)} blocks in {LIFE_MAX_S} s"
+        time.sleep(0.01)
     return load

@@ -1,4 +1,5 @@
-"""eth_*: accounts, code, storage and proofs at a block. State at "pending" is the head's, but for nonces."""
+"""eth_*: accounts, code, storage and proofs at a block. State at "pending" is the head's, but for nonces and
+balances, which the pool's executable transactions change."""
 
 from __future__ import annotations
 
@@ -20,6 +21,11 @@ def _account(context: Context, arguments: Arguments) -> Account | None:
 
 
 def get_balance(context: Context, arguments: Arguments) -> bytes:
+    """At "pending", what the account's waiting transactions will leave of it."""
+    if arguments.block(1) is Tag.PENDING:
+        chain = context.shard.chain
+        left = chain.pool.balance(chain.state, chain.head.number, chain.next_base_fee(), arguments.address(0))
+        return quantity(left)
     account = _account(context, arguments)
     return quantity(account[1] if account else 0)
 

@@ -14,6 +14,7 @@ use crate::system::{self, VmError};
 use crate::vm::{self, Vm};
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip4844::DATA_GAS_PER_BLOB;
+use alloy_primitives::Address;
 use revm::ExecuteEvm;
 use revm::context_interface::result::{EVMError, ExecutionResult, InvalidTransaction};
 use std::sync::Arc;
@@ -152,6 +153,7 @@ impl<'a> BlockRun<'a> {
         if blob_gas_used > self.blob_gas_max {
             return Err(Refusal::Invalid(Invalid::BlobGas));
         }
+        self.forget_touches(tx.authorities());
         let result = self.vm.transact_one(vm::tx_env(tx))?;
         let outcome = &mut self.outcome;
         outcome.gas_used += result.tx_gas_used();
@@ -159,6 +161,20 @@ impl<'a> BlockRun<'a> {
         outcome.receipts.push(receipt(result, outcome.gas_used));
         outcome.transactions.push(Arc::clone(tx));
         Ok(())
+    }
+
+    /// What an earlier transaction only touched does not exist (EIP-161); an authority that does not exist earns no
+    /// refund (EIP-7702), and revm tells by the mark.
+    fn forget_touches(&mut self, authorities: &[Address]) {
+        let accounts = &mut self.vm.ctx.journaled_state.inner.state;
+        for address in authorities {
+            if let Some(account) = accounts.get_mut(address)
+                && account.is_loaded_as_not_existing()
+                && account.is_empty()
+            {
+                account.unmark_touch();
+            }
+        }
     }
 
     /// End the block.
