@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +43,6 @@ def run_node(home: Path, transfers: int) -> None:
         await node.stop()
 
     asyncio.run(life())
-    gc.collect()  # the mempool holds the state it was last given
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +108,7 @@ def test_a_block_that_was_changed_is_noticed(home: Path) -> None:
     change_block(home, target.number, lambda data: original.append(data) or data)  # type: ignore[func-returns-value]
     certificate_at = len(original[0]) - len(target.certificate)
     rng = Random(SEED)
-    for bit in sorted(rng.sample(range(8 * certificate_at), 60)):
+    for bit in sorted(rng.sample(range(8 * certificate_at), 30)):
         change_block(home, target.number, lambda data, bit=bit: flip(original[0], bit))  # type: ignore[misc]
         with pytest.raises(Corrupt):
             maintenance.verify(home, silent)
@@ -269,7 +267,7 @@ def test_a_cut_file_gives_the_blocks_that_are_whole(home: Path, fresh: Path, exp
 
 def test_a_file_with_a_flipped_bit_never_gives_another_chain(home: Path, fresh: Path, exported: Path) -> None:
     blocks, content, rng = blocks_of(home), exported.read_bytes(), Random(SEED)
-    for bit in rng.sample(range(8 * len(MAGIC), 8 * len(content)), 25):
+    for bit in rng.sample(range(8 * len(MAGIC), 8 * len(content)), 15):
         exported.write_bytes(flip(content, bit))
         attempt(fresh, exported)
         found = blocks_of(fresh)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -24,18 +23,16 @@ SETTINGS = override(Settings(), {"rpc.port": 0, "metrics.port": 0, "state.cache_
 
 
 def run(node: Node, use: Callable[[Node], Awaitable[None]]) -> None:
-    """Start, use, stop. The caller keeps no node: its mempool would keep the state's directory open."""
-    asyncio.run(_life(node, use))
-    del node
-    gc.collect()
+    """Start, use, stop."""
 
+    async def life() -> None:
+        await node.start()
+        try:
+            await use(node)
+        finally:
+            await node.stop()
 
-async def _life(node: Node, use: Callable[[Node], Awaitable[None]]) -> None:
-    await node.start()
-    try:
-        await use(node)
-    finally:
-        await node.stop()
+    asyncio.run(life())
 
 
 async def call(url: str, method: str, *params: object) -> Any:
@@ -170,8 +167,6 @@ def test_a_start_that_fails_lets_go_of_everything(tmp_path: Path) -> None:
         node = Node(override(SETTINGS, {"metrics.port": taken.getsockname()[1]}), tmp_path)
         with pytest.raises(InvalidConfig, match="cannot listen"):
             asyncio.run(node.start())
-    del node
-    gc.collect()
 
     async def use(node: Node) -> None:
         assert await call(node.shards[0].url, "eth_blockNumber") is not None

@@ -58,7 +58,6 @@ def open_again(directory: Path, genesis: Genesis = GENESIS) -> Chain:
 def abandon(dev: DevChain) -> None:
     """What a kill leaves: nothing is written, the locks are gone."""
     dev.chain.close(checkpoint=False)
-    del dev.chain, dev.pool
 
 
 # ── making blocks ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -250,7 +249,6 @@ def test_blocks_behind_the_last_checkpoint_come_back_from_the_log(tmp_path: Path
 def test_a_clean_stop_leaves_nothing_to_replay(tmp_path: Path) -> None:
     dev = mined(tmp_path, 3)
     dev.chain.close()
-    del dev
     chain = open_again(tmp_path)
     assert chain.state.flushed()[0] == chain.blocks.durable == chain.head.number == 3
     assert (chain.state.pending_bytes(), chain.blocks.waiting()) == (0, 0)
