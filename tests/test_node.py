@@ -142,20 +142,26 @@ def test_stopping_twice_is_stopping_once(tmp_path: Path) -> None:
 # ── failing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_commit_that_fails_ends_the_node_with_its_cause_and_nothing_more_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("log", ["block log", "vote log"])
+@pytest.mark.parametrize("step", ["append", "sync"])
+def test_a_log_that_cannot_be_written_ends_the_node_and_nothing_more_becomes_final(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, step: str
 ) -> None:
     async def use(node: Node) -> None:
-        chain = node._parts[0].chain
+        parts = node._parts[0]
+        segments = parts.chain._log._segments if log == "block log" else parts.votes._segments
 
         def fail(*arguments: object) -> None:
             raise OSError("the disk is gone")
 
-        monkeypatch.setattr(chain._log, "append", fail)
-        monkeypatch.setattr(chain, "checkpoint", lambda: pytest.fail("a node that failed writes a checkpoint"))
+        head = parts.chain.head.number
+        monkeypatch.setattr(segments, step, fail)
+        monkeypatch.setattr(parts.chain, "checkpoint", lambda: pytest.fail("a node that failed writes a checkpoint"))
         with pytest.raises(OSError, match="the disk is gone"):
             async with asyncio.timeout(20):
                 await node.wait()
+        assert parts.chain.head.number <= head + 1
+        assert parts.chain.by_number(head + 2) is None
 
     run(Node(SETTINGS, tmp_path), use)
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from tests.conformance import source
 from tests.conformance.case import FORKS, Verdict
-from tests.conformance.deviations import judged
 from tests.conformance.engines import ENGINES
 from tests.conformance.run import run
 
@@ -24,7 +23,7 @@ BAR_COLUMNS = 40
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, report, and return the exit code: 0 when every case is as it should be, 1 when not, 2 for bad arguments."""
+    """Run, report, and return the exit code: 0 when every case passed, 1 when not, 2 for bad arguments."""
     options = _parser().parse_args(arguments)
     engines = tuple(ENGINES) if options.engine == "both" else (options.engine,)
     progress = _bar if sys.stderr.isatty() else _silence
@@ -32,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     try:
         for finished in run(source.read(options.path), engines, options.fork, options.workers):
-            verdicts += map(judged, finished.verdicts)
+            verdicts += finished.verdicts
             failures = sum(verdict.error is not None for verdict in verdicts)
             progress(finished.done, len(verdicts), failures)
     except (OSError, EOFError, tarfile.TarError, lzma.LZMAError, zlib.error) as error:

@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from tests.conformance import source
-from tests.conformance.case import FORKS, Verdict, case_name, number, posts
-from tests.conformance.deviations import reason
+from tests.conformance.case import FORKS, number, posts
 from tests.conformance.engines import PYEVM_FORKS
 
 LIST = Path(__file__).with_name("sample.tsv")
@@ -61,14 +60,9 @@ def pick(files: Iterable[source.SourceFile]) -> Iterator[Pinned]:
             if by_fork.get(fork):
                 yield min(by_fork[fork])[1]
         fork = list(PYEVM_FORKS)[index % len(PYEVM_FORKS)]
-        quick = [(rank, case) for rank, case in by_fork.get(fork, []) if not rank[0] and _conforms(case)]
+        quick = [(rank, case) for rank, case in by_fork.get(fork, []) if not rank[0]]
         if quick:
             yield min(quick)[1]._replace(engine="py-evm")
-
-
-def _conforms(case: Pinned) -> bool:
-    """Whether py-evm is expected to pass the case."""
-    return reason(Verdict("py-evm", case.fork, case_name(case.name, 0), None)) is None
 
 
 def _gas(test: dict[str, Any]) -> int:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance import deviations, source
+from tests.conformance import source
 from tests.conformance.__main__ import main, report
 from tests.conformance.case import Verdict
-from tests.conformance.deviations import judged
 
 FILES = {"state_tests/a/one.json": "{}", "state_tests/b/two.json": "{}", "state_tests/b/notes.txt": "no"}
 
@@ -78,12 +77,3 @@ def test_a_report_counts_by_engine_and_fork() -> None:
         "native  osaka   2 passed, 1 failed",
         "3 cases in 2 s",
     ]
-
-
-def test_a_known_deviation_must_fail_and_an_unexpected_pass_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deviations, "DEVIATIONS", {"tests/x.py::test_y[[]fork_*": "because"})
-    name = "tests/x.py::test_y[fork_Prague-1]"
-    assert judged(Verdict("py-evm", "prague", name, "root")).error is None
-    assert judged(Verdict("py-evm", "prague", name, None)).error == "passes, but is listed: because"
-    assert judged(Verdict("native", "prague", name, "root")).error == "root"
-    assert judged(Verdict("py-evm", "prague", "tests/x.py::test_z[fork_Prague-1]", "root")).error == "root"

@@ -103,6 +103,14 @@ def test_a_payload_that_looks_like_a_record_does_not_pose_as_one(tmp_path: Path)
     assert read(tmp_path / "log") == [(1, b"one")]
 
 
+def test_a_torn_payload_full_of_false_beginnings_is_cut_off_soon(tmp_path: Path) -> None:
+    false = b"ZGR1" + (2_000_000).to_bytes(4, "big") + bytes(4)
+    write(tmp_path, b"one", false * 400_000)
+    path = tmp_path / "00000001.log"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert read(tmp_path) == [(1, b"one")]
+
+
 def test_a_failed_append_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = Segments(tmp_path, "log")
     log.append([b"one"])

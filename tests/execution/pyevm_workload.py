@@ -143,18 +143,18 @@ class Workload:
         for _ in range(count):
             sender = self.random.choice(self.senders)
             address = address_of(sender)
-            fields = self._priced(self._content(due[address]), due)
-            raws.append(bytes(sender.sign_transaction(fields).raw_transaction))
+            fields = self._content(due[address], address)
             due[address] += 1
+            raws.append(bytes(sender.sign_transaction(self._priced(fields, due, sender)).raw_transaction))
         return raws
 
     # ── content ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _content(self, nonce: int) -> dict[str, Any]:
+    def _content(self, nonce: int, sender: bytes) -> dict[str, Any]:
         """What the transaction does."""
         random = self.random
         data = b"".join(self._word() for _ in range(random.randint(0, 3)))
-        kind = random.randrange(9)
+        kind = random.randrange(10)
         if kind == 0:
             return transaction_fields(nonce, self._an_account(), 50_000, random.choice([0, 1, ETHER]))
         if kind == 1:
@@ -172,17 +172,20 @@ class Workload:
             return transaction_fields(nonce, None, random.choice([60_000, 400_000]), random.choice([0, 7]), created)
         if kind == 5:
             code = random.choice([contracts.MORTAL_INITCODE, contracts.STILLBORN_INITCODE, self.random_code()])
-            salt = random.randrange(2)
-            return transaction_fields(nonce, AT["factory"], 500_000, random.choice([0, 3]), _words(salt) + code)
+            target = random.choice([AT["factory"], AT["factory"], sender])
+            data = _words(random.randrange(2)) + code
+            return transaction_fields(nonce, target, 500_000, random.choice([0, 3]), data)
         if kind == 6:
             target = self._an_account().rjust(32, b"\0")
             name = random.choice(["selfdestruct", "delegate", "probe"])
             return transaction_fields(nonce, AT[name], 400_000, data=target + self._word() + data)
         if kind == 7:
             return transaction_fields(nonce, None, 300_000, 0, self.random_code())
+        if kind == 8:
+            return transaction_fields(nonce, sender, 400_000, 1, sender.rjust(32, b"\0") + data)
         return transaction_fields(nonce, random.choice(self.targets), 300_000, random.choice([0, 1]), data)
 
-    def _priced(self, fields: dict[str, Any], due: dict[bytes, int]) -> dict[str, Any]:
+    def _priced(self, fields: dict[str, Any], due: dict[bytes, int], sender: LocalAccount) -> dict[str, Any]:
         """`fields` as a transaction of some type; authorizations that should apply advance nonces in `due`."""
         kind = self.random.choice(["unprotected", "legacy", "2930", "1559", "7702"])
         accesses = [
@@ -203,11 +206,12 @@ class Workload:
         fields |= {"maxFeePerGas": MAX_FEE, "maxPriorityFeePerGas": tip, "accessList": accesses}
         if kind == "1559" or "to" not in fields:
             return {**fields, "type": 2}
-        entries = [self._authorization(due) for _ in range(self.random.randint(1, 3))]
+        entries = [self._authorization(due, sender) for _ in range(self.random.randint(1, 3))]
         return {**fields, "type": 4, "gas": fields["gas"] + 100_000, "authorizationList": entries}
 
-    def _authorization(self, due: dict[bytes, int]) -> Any:
-        authority = self.random.choice(self.authorities)
+    def _authorization(self, due: dict[bytes, int], sender: LocalAccount) -> Any:
+        """Of somebody else, or of the transaction's own sender, whose nonce its transaction has advanced already."""
+        authority = self.random.choice([*self.authorities, sender])
         address = address_of(authority)
         wrong_nonce = self.random.random() < 0.2
         target = self.random.choice([bytes(20), AT["store"], AT["forward"], AT["factory"], address])

@@ -256,6 +256,17 @@ def test_calls_may_nest_as_deep_as_gas_allows_on_a_worker_thread(shard: Shard, w
     native_engine().execute(shard.state, shard.head, blocks[0].header, blocks[0].body, shard.pool)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_to_the_power_of_nothing_is_one(engine: str, tmp_path: Path, workload: Workload) -> None:
+    shard = Shard(tmp_path, ENGINES[engine](), workload)
+    attributes = attributes_at(1)
+    modexp = [5, 0, 0, 32, 7]  # the precompile, the lengths of base, exponent and modulus, the modulus
+    data = b"".join(word.to_bytes(32, "big") for word in modexp)
+    shard.offer(attributes, [signed(workload.senders[0], transaction_fields(0, AT["forward"], 200_000, data=data))])
+    block = shard.build(attributes)
+    assert shard.state.storage(block.hash, AT["forward"], 2) == 1
+
+
 def test_what_is_destroyed_and_made_again_in_one_block_starts_empty(shard: Shard, workload: Workload) -> None:
     attributes = attributes_at(1)
     sender = workload.senders[0]

@@ -301,6 +301,15 @@ def test_a_database_that_is_lost_and_that_the_log_cannot_replace_is_corrupt(
         open_again(tmp_path)
 
 
+def test_a_state_without_its_pointer_is_corrupt_and_its_tables_stay(tmp_path: Path) -> None:
+    abandon(mined(tmp_path, 2, checkpoint_at=2))
+    (tmp_path / "state" / "CURRENT").unlink()
+    before = sorted(path.name for path in (tmp_path / "state").iterdir())
+    with pytest.raises(Corrupt, match="state is damaged: it has no CURRENT"):
+        open_again(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == before
+
+
 def test_another_chains_log_is_corrupt(tmp_path: Path) -> None:
     for name, receiver in (("one", NOBODY), ("other", BOB)):
         dev = DevChain(tmp_path / name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 from unittest import TestCase
 
 import orjson
@@ -14,14 +14,11 @@ from hypothesis import strategies as st
 
 from tests.rpc.doubles import MemoryChain, make_node
 from tests.rpc.harness import post, request, run
+from tests.rpc.sink import HANDSHAKE, Sink, open_connection
 from zg_node.rpc.connection import Connection
 from zg_node.rpc.limits import Limits, Listener
 from zg_node.rpc.server import RpcServer
 
-HANDSHAKE = (
-    b"GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
-    b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
 BODIES = [
     request("eth_chainId"),
     request("eth_getBalance", "0x" + "11" * 20, "latest"),
@@ -37,50 +34,6 @@ SEEDS = [post(body) for body in BODIES] + [
     b"OPTIONS / HTTP/1.1\r\nhost: localhost\r\norigin: x\r\n\r\n",
     HANDSHAKE,
 ]
-
-
-class Sink:
-    """A transport that keeps what is written."""
-
-    def __init__(self) -> None:
-        self.written = bytearray()
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        assert not self.closed
-        self.written += data
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def write_eof(self) -> None:
-        pass
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def set_write_buffer_limits(self, high: int) -> None:
-        pass
-
-    pause_reading = resume_reading = write_eof
-
-    def get_extra_info(self, name: str) -> object:
-        return ("127.0.0.1", 1)
-
-
-def open_connection(server: RpcServer) -> tuple[Connection, Sink]:
-    sink = Sink()
-    connection = Connection(server, 0)
-    connection.connection_made(cast(asyncio.Transport, sink))
-    return connection, sink
 
 
 def feed(connection: Connection, sink: Sink, data: bytes, cuts: list[int]) -> None:

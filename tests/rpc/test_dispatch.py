@@ -67,7 +67,7 @@ def ask(*bodies: bytes, limits: Limits | None = None) -> list[bytes]:
 
     async def main() -> list[bytes]:
         async with serving(MemoryChain(), limits=limits) as server, connected(server) as client:
-            server.dispatcher = Dispatcher(METHODS, server.limits)
+            server.dispatcher = Dispatcher(METHODS, server.limits, server.budget)
             return [(await client.ask(post(body))).body for body in bodies]
 
     return run(main())

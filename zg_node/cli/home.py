@@ -44,7 +44,7 @@ def begin(home: Path, kind: Kind) -> None:
 
 
 def keep_settings(home: Path, settings: Settings) -> None:
-    """Write the settings of a development network, so that `zg-node db` opens its data as it was."""
+    """Write the configuration of `home`; a development network's too, so that `zg-node db` opens its data as it was."""
     write_file(home / CONFIG, render(settings).encode())
 
 

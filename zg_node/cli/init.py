@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import click
@@ -11,7 +10,8 @@ from zg_node.cli import home as homes
 from zg_node.cli.keys import ask_password, keystore, password_option
 from zg_node.cli.options import home_option, json_option
 from zg_node.cli.output import show
-from zg_node.config import SHARDS_MAX, Settings, override, render
+from zg_node.config import SHARDS_MAX, Settings, override
+from zg_node.db.durable import write_file
 from zg_node.execution import genesis as genesis_file
 from zg_node.keys import checksum
 
@@ -47,9 +47,9 @@ def init(name: str, home: Path, genesis: Path | None, shards: int, password_file
     homes.begin(home, "node")
     record: dict[str, object] = {"name": name, "home": str(home), "config": str(home / homes.CONFIG)}
     if genesis:
-        shutil.copyfile(genesis, home / GENESIS)
+        write_file(home / GENESIS, genesis.read_bytes())
         record["genesis"] = str(home / GENESIS)
         record["validator"] = checksum(keystore(home).create(password).address)
         settings = override(settings, {"consensus.validator": record["validator"]})
-    (home / homes.CONFIG).write_text(render(settings), encoding="utf-8")
+    homes.keep_settings(home, settings)
     show({**record, "next": f"zg-node start --home {home}"}, as_json)

@@ -27,6 +27,8 @@ _MAGIC = b"ZGR1"
 _HEAD = struct.Struct(">4sII")
 _PLACE = struct.Struct(">QQI")
 RECORD_MAX_BYTES = 256 * 1024 * 1024
+SEARCH_MAX_BYTES = 1024 * 1024 * 1024
+"""How much is checksummed behind a bad record in search of a sound one."""
 
 
 class Segments:
@@ -153,10 +155,15 @@ def _record_at(data: bytes, segment: int, offset: int) -> bytes | None:
 
 
 def _sound_record_after(data: bytes, segment: int, offset: int) -> bool:
-    """Whether a sound record stands anywhere behind the bad one at `offset`: damage then, not a torn tail."""
-    while (offset := data.find(_MAGIC, offset + 1)) >= 0:
+    """Whether a sound record stands anywhere behind the bad one at `offset`: damage then, not a torn tail.
+
+    A payload may be full of false beginnings, on purpose: the search gives up after SEARCH_MAX_BYTES."""
+    searched = 0
+    while searched < SEARCH_MAX_BYTES and (offset := data.find(_MAGIC, offset + 1)) >= 0:
         if _record_at(data, segment, offset) is not None:
             return True
+        length = int.from_bytes(data[offset + 4 : offset + 8], "big")
+        searched += length if length < len(data) - offset else 0
     return False
 
 

@@ -310,7 +310,10 @@ class Chain:
 
 
 def _open_state(directory: Path, options: ChainOptions) -> _core.State:
+    """Open, or create where nothing is. Raises Corrupt with what to do."""
     try:
+        if directory.exists() and not (directory / "CURRENT").exists():
+            raise Corrupt("it has no CURRENT, and LevelDB would begin anew over its tables")
         return _core.State(str(directory), options.cache_bytes, options.history_blocks)
     except Corrupt as error:
         raise Corrupt(

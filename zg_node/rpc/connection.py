@@ -33,6 +33,8 @@ WRITE_HIGH_BYTES: Final = 1_048_576
 LINGER_S: Final = 5
 """How long a connection that is being ended may keep sending before it is cut."""
 CHUNKING_SLACK_BYTES: Final = 65_536
+TURN_MAX_BYTES: Final = 65_536
+"""What one client has looked at in a turn of the event loop; then the others and the blocks have theirs."""
 HOP_HEADERS: Final = (b"upgrade", b"connection", b"http2-settings")
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -56,7 +58,7 @@ class Exchange:
         if self.response is not None:
             raise AssertionError("a request is answered once")
         self.response = response(status, content_type, body, extra=self.extra, close=self.close)
-        self._connection.flush()
+        self._connection.answered(len(self.response))
 
 
 class Connection(asyncio.Protocol):
@@ -66,10 +68,12 @@ class Connection(asyncio.Protocol):
         "_body",
         "_context",
         "_context_key",
+        "_due_bytes",
         "_exchanges",
         "_fields",
         "_head",
         "_head_bytes",
+        "_held",
         "_in_head",
         "_parser",
         "_prefix",
@@ -79,6 +83,8 @@ class Connection(asyncio.Protocol):
         "_since",
         "_stalled_since",
         "_target",
+        "_turn_due",
+        "_unsent_bytes",
         "ending",
         "idle",
         "lane",
@@ -99,6 +105,13 @@ class Connection(asyncio.Protocol):
         """The parser stands between two requests."""
         self._in_head = False
         self._reading = True
+        self._held = b""
+        """Received, and waiting for its turn."""
+        self._turn_due = False
+        self._due_bytes = 0
+        """Responses that wait for those before them."""
+        self._unsent_bytes = 0
+        """What the transport still held when it was last looked at, while the client takes nothing."""
         self._replay = False
         self._since = server.now_s
         """When the current state began: idle, receiving a request, ending."""
@@ -127,6 +140,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.ending = True
         self._exchanges.clear()
+        self._held = b""
+        self._due_bytes = self.server.budget.change(self._due_bytes, 0)
+        self._unsent_bytes = self.server.budget.change(self._unsent_bytes, 0)
         self.server.forget(self)
         if self.websocket is not None:
             self.websocket.lost()
@@ -137,6 +153,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._stalled_since = None
+        self._unsent_bytes = self.server.budget.change(self._unsent_bytes, 0)
         self.update_reading()
 
     def eof_received(self) -> bool:
@@ -148,6 +165,22 @@ class Connection(asyncio.Protocol):
         return True
 
     def data_received(self, data: bytes) -> None:
+        if len(data) <= TURN_MAX_BYTES:
+            self._look_at(data)
+            return
+        self._held = data[TURN_MAX_BYTES:]
+        self._look_at(data[:TURN_MAX_BYTES])
+        self.update_reading()
+
+    def _take_turn(self) -> None:
+        """Go on with what was received and held."""
+        self._turn_due = False
+        held, self._held = self._held, b""
+        self.data_received(held)
+        self.update_reading()
+
+    def _look_at(self, data: bytes) -> None:
+        """Bytes that come next in the stream."""
         if self.ending:
             return
         if self.websocket is not None:
@@ -312,12 +345,20 @@ class Connection(asyncio.Protocol):
 
     # Responses
 
-    def flush(self) -> None:
+    def answered(self, size_bytes: int) -> None:
+        """One more request has its response, of `size_bytes`."""
+        self._due_bytes = self.server.budget.change(self._due_bytes, self._due_bytes + size_bytes)
+        self._flush()
+        if self._due_bytes and self.server.budget.exceeded:
+            self._give_up("its answers wait behind others")
+
+    def _flush(self) -> None:
         """Write the responses that are ready and whose turn it is."""
         exchanges = self._exchanges
         while exchanges and exchanges[0].response is not None:
             exchange = exchanges.popleft()
             assert exchange.response is not None
+            self._due_bytes = self.server.budget.change(self._due_bytes, self._due_bytes - len(exchange.response))
             self.write(exchange.response)
             if exchange.close:
                 self.end()
@@ -334,15 +375,24 @@ class Connection(asyncio.Protocol):
             self._stalled_since is not None
             and self.transport.get_write_buffer_size() > self.server.limits.write_buffer_max_bytes
         ):
-            log.info("client disconnected: it does not read its answers")
-            self.transport.abort()
+            self._give_up("it does not read its answers")
             return
         self.transport.write(data)
+        if self._stalled_since is not None:
+            unsent_bytes = self.transport.get_write_buffer_size()
+            self._unsent_bytes = self.server.budget.change(self._unsent_bytes, unsent_bytes)
+            if self.server.budget.exceeded:
+                self._give_up("it does not read its answers, and others need the memory")
+
+    def _give_up(self, reason: str) -> None:
+        log.info("client disconnected: %s", reason)
+        self.transport.abort()
 
     def end(self) -> None:
         """Send what is written, then our end of the stream; a client that was still sending gets to read it."""
         self.ending = True
         self._exchanges.clear()
+        self._due_bytes = self.server.budget.change(self._due_bytes, 0)
         self._since = self.server.now_s
         self.update_reading()
         if not self.transport.is_closing() and self.transport.can_write_eof():
@@ -357,11 +407,15 @@ class Connection(asyncio.Protocol):
 
     def update_reading(self) -> None:
         """Read only from a client that takes its answers and has not too many requests open."""
-        reading = self.ending or (
+        wanted = self.ending or (
             self._stalled_since is None
             and len(self._exchanges) < self.server.limits.pipeline_max
             and (self.websocket is None or self.websocket.reads)
         )
+        if wanted and self._held and not self._turn_due:
+            self._turn_due = True
+            self.server.loop.call_soon(self._take_turn)
+        reading = wanted and not self._held
         if reading == self._reading or self.transport.is_closing():
             return
         self._reading = reading

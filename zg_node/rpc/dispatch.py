@@ -17,6 +17,7 @@ import orjson
 
 from zg_node.errors import InvalidRequest
 from zg_node.rpc.api import Context, Method, Reply
+from zg_node.rpc.budget import AnswerBudget
 from zg_node.rpc.encoding import failure, success
 from zg_node.rpc.errors import (
     INTERNAL_ERROR,
@@ -94,12 +95,38 @@ def hot_parts(message: object) -> tuple[str, str] | None:
     return None
 
 
+class Room:
+    """What a batch's answer may still take, of its own bound and of the budget of all clients."""
+
+    __slots__ = ("_budget", "_bytes", "_held_bytes")
+
+    def __init__(self, most_bytes: int, budget: AnswerBudget) -> None:
+        self._bytes = most_bytes
+        self._budget = budget
+        self._held_bytes = 0
+
+    @property
+    def left(self) -> bool:
+        """Whether anything more fits."""
+        return self._held_bytes <= self._bytes and not self._budget.exceeded
+
+    def fit(self, answer: bytes, message: object) -> bytes:
+        """`answer`, or what is said instead when it does not fit."""
+        self._held_bytes = self._budget.change(self._held_bytes, self._held_bytes + len(answer))
+        return answer if self.left else _too_large(message)
+
+    def release(self) -> None:
+        """The batch is answered."""
+        self._budget.change(self._held_bytes, 0)
+
+
 class Dispatcher:
     """Answers messages with the methods of one listener."""
 
-    def __init__(self, methods: Mapping[str, Method], limits: Limits) -> None:
+    def __init__(self, methods: Mapping[str, Method], limits: Limits, budget: AnswerBudget) -> None:
         self._methods = methods
         self._limits = limits
+        self._budget = budget
         self._submits = SEND_RAW in methods
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Future[bytes]] = set()
@@ -215,28 +242,22 @@ class Dispatcher:
 
     async def _run_items(self, messages: Sequence[object], context: Context) -> bytes:
         """Start the items in order and answer them as one array of bounded size."""
+        room = Room(self._limits.batch_response_max_bytes, self._budget)
         begun: list[bytes | Pending] = []
-        room = self._limits.batch_response_max_bytes
-        for message in messages:
-            item = self._begin(message, context) if room >= 0 else _too_large(message)
-            if type(item) is not bytes:
-                assert isinstance(item, Pending)
-                if item.in_order:
+        try:
+            for message in messages:
+                item = self._begin(message, context) if room.left else _too_large(message)
+                if not isinstance(item, bytes) and item.in_order:
                     await asyncio.wait((item.work,))
                     item = self._complete(item)
-            if type(item) is bytes:
-                room -= len(item)
-                if room < 0:
-                    item = _too_large(message)
-            begun.append(item)
-        for place, item in enumerate(begun):
-            if type(item) is not bytes:
-                assert isinstance(item, Pending)
-                await asyncio.wait((item.work,))
-                answer = self._complete(item)
-                room -= len(answer)
-                begun[place] = answer if room >= 0 else _too_large(messages[place])
-        answers = [item for item in begun if item and type(item) is bytes]
+                begun.append(room.fit(item, message) if isinstance(item, bytes) else item)
+            for place, item in enumerate(begun):
+                if not isinstance(item, bytes):
+                    await asyncio.wait((item.work,))
+                    begun[place] = room.fit(self._complete(item), messages[place])
+        finally:
+            room.release()
+        answers = [item for item in begun if item and isinstance(item, bytes)]
         return b"[" + b",".join(answers) + b"]" if answers else b""
 
     def _task(self, work: Coroutine[object, object, bytes]) -> asyncio.Future[bytes]:

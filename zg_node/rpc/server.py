@@ -8,6 +8,7 @@ from typing import Final
 
 from zg_node.errors import InvalidConfig
 from zg_node.rpc.api import Context, Node
+from zg_node.rpc.budget import AnswerBudget
 from zg_node.rpc.connection import Connection
 from zg_node.rpc.dispatch import Dispatcher
 from zg_node.rpc.encoding import document
@@ -30,6 +31,7 @@ class RpcServer:
     """One listener over the node's shards. Create, start and close it on the event loop."""
 
     def __init__(self, node: Node, limits: Limits, listener: Listener) -> None:
+        self.loop = asyncio.get_running_loop()
         self.node = node
         self.limits = limits
         self.listener = listener
@@ -43,14 +45,15 @@ class RpcServer:
         self._workers = Workers(limits.workers, limits.work_queue_max, limits.request_timeout_s, "rpc-worker")
         self._shards = [Shard(chain, self._workers, limits) for chain in node.chains] if listener.rpc else []
         self._methods = method_table(listener.namespaces) if listener.rpc else {}
-        self.dispatcher = Dispatcher(self._methods, limits)
+        self.budget = AnswerBudget(limits.answers_max_bytes)
+        self.dispatcher = Dispatcher(self._methods, limits, self.budget)
         self._server: asyncio.Server | None = None
         self._closed = False
         self._ticking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen. Raises InvalidConfig when the address cannot be had."""
-        loop = asyncio.get_running_loop()
+        loop = self.loop
         host, port = self.listener.host, self.listener.port
         try:
             self._server = await loop.create_server(self._protocol, host, port, backlog=BACKLOG)

@@ -1,7 +1,7 @@
 """The power fails under load: from everything that un-synced loss allows the node starts, and what it said stays true.
 
 One trace is recorded (record.py), the disk is rebuilt as it may be after many of its operations (disk.py), and a node
-is opened on each (check.py). The same check must fail when one class of syncs is ignored: it would prove nothing else.
+is opened on each (check.py). Where one class of syncs is ignored the same check must fail, or it would prove nothing.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def test_the_trace_is_the_whole_story(recording: Recording, tmp_path: Path) -> N
 
 def test_the_trace_holds_what_a_cut_can_hit(recording: Recording) -> None:
     ops = recording.ops()
-    assert sum(op.kind == ACKNOWLEDGED for op in ops) > 10
+    assert sum(op.kind == ACKNOWLEDGED for op in ops) >= 5
     assert sum(op.kind == "u" and op.path.endswith(".wal") for op in ops) > 0, "no vote segment was dropped"
     assert sum(op.kind == "u" and "/log/" in op.path for op in ops) > 0, "no log segment was dropped"
     assert sum(op.kind == "s" and "/state/" in op.path for op in ops) > 2, "the state was not flushed"

@@ -1,17 +1,19 @@
 """py-evm's machine by fork: its state classes with `AccountJournal` under them.
 
-py-evm spreads a fork over a chain of subclasses; here a fork is a row.
+py-evm spreads a fork over a chain of subclasses; here a fork is a row. It is no longer developed, so what it gets wrong
+is corrected here.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeAlias, cast
 
-from eth.abc import AccountDatabaseAPI, OpcodeAPI, TransactionBuilderAPI
+from eth.abc import AccountDatabaseAPI, ComputationAPI, MessageAPI, OpcodeAPI, TransactionBuilderAPI
 from eth.constants import BLANK_ROOT_HASH
+from eth.precompiles.modexp import extract_lengths
 from eth.typing import JournalDBCheckpoint
 from eth.vm import opcode_values
 from eth.vm.forks.cancun.computation import CancunComputation
@@ -26,18 +28,51 @@ from eth_typing import Address, Hash32
 
 from zg_node.execution.pyevm.accounts import AccountJournal
 
+Precompile: TypeAlias = Callable[[ComputationAPI], ComputationAPI]
+
+MODEXP = Address(bytes(19) + b"\x05")
+
 
 def _silent(opcodes: Mapping[int, OpcodeAPI]) -> dict[int, OpcodeAPI]:
     """`opcodes` with a SELFDESTRUCT that does not warn: a warning may be an error, and end a transaction half-way."""
     return {**opcodes, opcode_values.SELFDESTRUCT: inspect.unwrap(opcodes[opcode_values.SELFDESTRUCT])}
 
 
-class _CancunComputation(CancunComputation):
+def _corrected(precompiles: Mapping[Address, Precompile]) -> dict[Address, Precompile]:
+    """`precompiles` with a MODEXP that follows EIP-198."""
+    return {**precompiles, MODEXP: _modexp}
+
+
+def _modexp(computation: ComputationAPI) -> ComputationAPI:
+    """py-evm's, which answers 0 to an empty base, even where the exponent is 0 and the answer is 1."""
+    CancunComputation.get_precompiles()[MODEXP](computation)
+    data = computation.msg.data_as_bytes
+    base_bytes, exponent_bytes, modulus_bytes = extract_lengths(data)
+    if base_bytes == 0 and not any(data[96 : 96 + exponent_bytes]):
+        start = 96 + exponent_bytes
+        modulus = int.from_bytes(data[start : start + modulus_bytes].ljust(modulus_bytes, b"\0"), "big")
+        computation.output = int(modulus > 1).to_bytes(modulus_bytes, "big")
+    return computation
+
+
+class _Outermost:
+    """Which computation is a transaction's first; py-evm would take every call of a delegated sender (EIP-7702) for it."""
+
+    msg: MessageAPI
+
+    @property
+    def is_origin_computation(self) -> bool:
+        return self.msg.depth == 0
+
+
+class _CancunComputation(_Outermost, CancunComputation):
     opcodes = _silent(CancunComputation.opcodes)
+    _precompiles = _corrected(CancunComputation.get_precompiles())
 
 
-class _PragueComputation(PragueComputation):
+class _PragueComputation(_Outermost, PragueComputation):
     opcodes = _silent(PragueComputation.opcodes)
+    _precompiles = _corrected(PragueComputation.get_precompiles())
 
 
 class _Journalled:

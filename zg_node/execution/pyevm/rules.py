@@ -23,6 +23,8 @@ def check(tx: SignedTransactionAPI, state: StateAPI, chain_id: int, has_gas_floo
         raise InvalidTransaction(f"invalid chain id for signer: have {tx.chain_id} want {chain_id}")
     if tx.max_priority_fee_per_gas > tx.max_fee_per_gas:
         raise InvalidTransaction("max priority fee per gas higher than max fee per gas")
+    if tx.type_id == BLOB_TX_TYPE and tx.to == CREATE_CONTRACT_ADDRESS:
+        raise InvalidTransaction("blob transaction of type create")
     _check_sender(tx, state)
     _check_gas(tx, has_gas_floor)
 
