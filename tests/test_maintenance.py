@@ -188,6 +188,18 @@ def test_what_is_exported_and_imported_is_the_same_chain(home: Path, fresh: Path
     assert maintenance.verify(fresh, silent)["shards"] == maintenance.verify(home, silent)["shards"]
 
 
+def test_a_chain_can_be_brought_into_a_directory_that_never_ran(home: Path, exported: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(InvalidConfig, match="has no shard 1"):
+        maintenance.import_(empty, 1, exported, silent)
+    assert list(empty.iterdir()) == []
+    assert maintenance.import_(empty, 0, exported, silent) == len(blocks_of(home)) - 1
+    assert blocks_of(empty) == blocks_of(home)
+    run_node(empty, 0)
+    assert blocks_of(empty)[: len(blocks_of(home))] == blocks_of(home)
+
+
 def test_importing_twice_imports_once(fresh: Path, exported: Path) -> None:
     assert maintenance.import_(fresh, 0, exported, silent) > 0
     assert maintenance.import_(fresh, 0, exported, silent) == 0

@@ -110,8 +110,10 @@ class Pool:
         """A pending transaction: block fields null."""
     def candidates(self, state: State, at: At, base_fee: int, max_count: int) -> list[bytes]:
         """Raw executable transactions, best first, nonces in order."""
-    def content_json(self) -> bytes:
-        """txpool_content's result."""
+    def content_json(self, address: bytes | None = None) -> bytes:
+        """txpool_content's result; with an address, txpool_contentFrom's."""
+    def inspect_json(self) -> bytes:
+        """txpool_inspect's result."""
     def take_new(self) -> list[bytes]:
         """Hashes accepted since the last call (bounded; the oldest are dropped)."""
     def take_journal(self) -> bytes:

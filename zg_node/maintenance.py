@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 
 def verify(home: Path, progress: Progress) -> dict[str, object]:
     """Bring the databases up to the log, then recompute every root of every shard. Raises Corrupt."""
-    settings, genesis = _settings(home)
+    settings, genesis = _begun(home)
     shards = []
     for shard in _shards(home):
         chain = _open(settings, genesis, home, shard)
@@ -77,7 +77,7 @@ def _verify_chain(chain: Chain, progress: Progress) -> dict[str, object]:
 
 def compact(home: Path) -> int:
     """Compact every shard's databases; returns the bytes freed."""
-    settings, genesis = _settings(home)
+    settings, genesis = _begun(home)
     before = _size(home)
     for shard in _shards(home):
         chain = _open(settings, genesis, home, shard)
@@ -92,7 +92,9 @@ def compact(home: Path) -> int:
 
 def export(home: Path, shard: int, file: Path, first: int, last: int | None, progress: Progress) -> int:
     """Write the finalised blocks first … last of a shard; returns how many. Raises InvalidConfig."""
-    settings, genesis = _settings(home)
+    settings, genesis = _begun(home)
+    if shard not in _shards(home):
+        raise InvalidConfig(f"{home} has no shard {shard}")
     chain = _open(settings, genesis, home, shard)
     try:
         end = chain.head.number if last is None else min(last, chain.head.number)
@@ -117,10 +119,14 @@ def export(home: Path, shard: int, file: Path, first: int, last: int | None, pro
 
 
 def import_(home: Path, shard: int, file: Path, progress: Progress) -> int:
-    """Execute and append the blocks of `file` that the chain lacks; returns how many. Raises InvalidConfig."""
+    """Execute and append the blocks of `file` that the chain lacks; returns how many. Raises InvalidConfig.
+
+    A shard that has no chain yet begins with its block 0."""
     settings, genesis = _settings(home)
     members = first_set(genesis)
     domain = Domain(genesis.network, genesis.chain_id(shard), 0)
+    if shard >= settings.network.shards and shard not in _shards(home):
+        raise InvalidConfig(f"{home} has no shard {shard}")
     chain = _open(settings, genesis, home, shard)
     size, imported, waiting = file.stat().st_size, 0, 0
     try:
@@ -175,17 +181,20 @@ def _records(file: Path) -> Iterator[tuple[int, Block, bytes]]:
 
 
 def _open(settings: Settings, genesis: Genesis, home: Path, shard: int) -> Chain:
-    if shard not in _shards(home):
-        raise InvalidConfig(f"{home} has no shard {shard}")
     return open_chain(settings, genesis, home, shard, lambda: time.time_ns() // 1_000_000)
 
 
 def _settings(home: Path) -> tuple[Settings, Genesis]:
     config = home / "config.toml"
     settings = load(config) if config.exists() else Settings()
-    if not _shards(home):
-        raise Unavailable(f"{home} holds no chain yet: start the node once")
     return settings, load_genesis(settings, home)
+
+
+def _begun(home: Path) -> tuple[Settings, Genesis]:
+    """The settings of a home that has a chain. Raises Unavailable."""
+    if not _shards(home):
+        raise Unavailable(f"{home} holds no chain yet: start the node once, or bring one in with `zg-node db import`")
+    return _settings(home)
 
 
 def _shards(home: Path) -> list[int]:

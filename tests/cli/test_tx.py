@@ -178,6 +178,13 @@ def test_an_answer_that_is_no_json_rpc_is_one_sentence(zg: Run, node: ScriptedNo
     assert node.url in result.output
 
 
+def test_a_refusal_in_json_is_told_in_its_own_words(zg: Run, node: ScriptedNode) -> None:
+    node.raw, node.status = b'{"error": {"code": -32000, "message": "not found: no shard 7"}}', 404
+    result = zg("account", "balance", SENDER, "--rpc", node.url)
+    assert result.exit_code == 1
+    assert "answered HTTP 404: not found: no shard 7\n" in result.output
+
+
 def test_an_http_error_is_one_sentence(zg: Run, node: ScriptedNode) -> None:
     node.raw, node.status = b"too many requests", 429
     result = zg("account", "balance", SENDER, "--rpc", node.url)

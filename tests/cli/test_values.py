@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zg_node.cli.values import WEI_MAX, Address, Amount, Hex, coins
+from zg_node.cli.values import WEI_MAX, Address, Amount, BlockName, Hex, coins
 from zg_node.keys import checksum
 
 
@@ -60,3 +60,19 @@ def test_bytes_are_read_with_and_without_their_prefix() -> None:
 def test_wrong_bytes_are_refused(size: int | None, text: str) -> None:
     with pytest.raises(click.BadParameter):
         Hex(size).convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("latest", "latest"), ("finalized", "finalized"), ("0", "0x0"), ("17", "0x11"), ("0x0f", "0xf")],
+)
+def test_blocks_are_named_as_json_rpc_names_them(text: str, name: str) -> None:
+    assert BlockName().convert(text, None, None) == name
+    block_hash = "0x" + "ab" * 32
+    assert BlockName().convert(block_hash, None, None) == block_hash
+
+
+@pytest.mark.parametrize("text", ["", "newest", "-1", "1.5", "0x", "0xg", "9" * 19, "ab" * 32])
+def test_what_names_no_block_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a block"):
+        BlockName().convert(text, None, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import rlp
 from trie.hexary import HexaryTrie
@@ -70,13 +70,6 @@ class World:
                 assert not account.is_empty, f"an empty account at {address.hex()}"
                 assert account.code_hash in self.codes, f"no code for {address.hex()}"
                 self.contents[address] = Contents(account, {s: v for s, v in storage.items() if v})
-
-    def copy(self) -> World:
-        """A world of its own with the same contents."""
-        other = World()
-        other.contents = {address: replace(contents) for address, contents in self.contents.items()}
-        other.codes = dict(self.codes)
-        return other
 
     def root(self) -> bytes:
         """The Merkle Patricia root, computed from nothing."""

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.conformance.world import World
 from zg_node.execution.pyevm.accounts import AccountJournal
 from zg_node.execution.pyevm.encoding import encode_diff
+from zg_node.execution.pyevm.view import CodeCache
 from zg_node.types.hashing import keccak
 
 ADDRESSES = tuple(Address(bytes([index]) * 20) for index in range(1, 5))
@@ -168,6 +169,17 @@ def test_nothing_is_created_where_there_is_storage() -> None:
     assert journal.account_has_code_or_nonce(ADDRESSES[3])
     journal.delete_storage(ADDRESSES[3])
     assert not journal.account_has_code_or_nonce(ADDRESSES[3])
+
+
+def test_the_code_cache_drops_what_was_not_used_for_longest() -> None:
+    cache = CodeCache(max_bytes=250)
+    codes = {bytes([index]) * 32: bytes([index]) * 100 for index in range(4)}
+    used, *others = codes
+    cache.add(used, codes[used])
+    for code_hash in others:
+        cache.update({code_hash: codes[code_hash]})
+        assert cache.get(used) == codes[used]
+    assert [cache.get(code_hash) for code_hash in others] == [None, None, codes[others[-1]]]
 
 
 def _after(journal: AccountJournal) -> World:

@@ -61,7 +61,7 @@ def attributes_at(number: int, **changes: Any) -> Attributes:
 
 def test_both_engines_build_the_same_block_from_the_same_pool(tmp_path: Path, workload: Workload) -> None:
     attributes = workload.attributes(1, 1_000)
-    raws = workload.transactions({address_of(s): 0 for s in (*workload.senders, *workload.authorities)}, 60)
+    raws = workload.transactions({address_of(s): 0 for s in (*workload.senders, *workload.authorities)}, 90)
     blocks = []
     for name, engine in ENGINES.items():
         shard = Shard(tmp_path / name, engine(), workload)

@@ -370,7 +370,7 @@ def test_a_port_in_use_is_one_clear_sentence() -> None:
     async def main() -> None:
         async with serving() as server:
             second = RpcServer(server.node, Limits(), replace(server.listener, port=server.port))
-            with pytest.raises(InvalidConfig, match="choose another port"):
+            with pytest.raises(InvalidConfig, match=": Address already in use; choose another port"):
                 await second.start()
             await second.close()
 

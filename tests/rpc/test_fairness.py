@@ -25,10 +25,10 @@ def test_a_flood_of_frames_is_looked_at_in_turns() -> None:
         connection.data_received(HANDSHAKE)
         connection.data_received(PING * 30_000)
         answered = sink.written.count(PONG)
-        assert 0 < answered < 10_000
+        assert 0 < answered < 1_000
         assert not sink.reading
         await asyncio.sleep(0)
-        assert answered < sink.written.count(PONG) < 20_000
+        assert answered < sink.written.count(PONG) < 3_000
         await until(lambda: sink.reading)
         assert sink.written.count(PONG) == 30_000
         await server.close()
@@ -103,9 +103,11 @@ def test_responses_that_wait_for_an_earlier_one_count_too() -> None:
 
 def test_the_budget_counts_every_holder_once() -> None:
     budget = AnswerBudget(10)
+    seen = []
     first, second = budget.change(0, 6), budget.change(0, 4)
-    assert not budget.exceeded
+    seen.append(budget.exceeded)
     first = budget.change(first, 7)
-    assert budget.exceeded
+    seen.append(budget.exceeded)
     budget.change(first, 0)
+    assert seen == [False, True]
     assert budget.used_bytes == second

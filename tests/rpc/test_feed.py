@@ -12,6 +12,7 @@ import pytest
 
 from tests.rpc.doubles import MemoryChain, make_block
 from tests.rpc.harness import run, until
+from zg_node import _core
 from zg_node.rpc import feed as feed_module
 from zg_node.rpc.api import Chain
 from zg_node.rpc.feed import Feed, LogListener, split_logs
@@ -69,6 +70,47 @@ def test_logs_come_apart_at_their_borders() -> None:
     assert split_logs(b'{"a":[]},{"b":1},{}') == [b'{"a":[]}', b'{"b":1}', b"{}"]
 
 
+def test_a_head_is_encoded_once_for_all_who_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[bytes] = []
+
+    def encode(header: bytes) -> bytes:
+        encoded.append(header)
+        return b"{}"
+
+    monkeypatch.setattr(_core, "header_json", encode)
+
+    async def main() -> None:
+        chain = MemoryChain(blocks=1)
+        async with feeding(chain) as feed:
+            chain.grow()
+            assert encoded == []
+            taken: list[Sequence[bytes]] = []
+            for _ in range(3):
+                feed.on_heads(taken.append)
+            block = chain.grow()
+            assert encoded == [block.header.raw]
+            assert taken == [(b"{}",)] * 3
+
+    run(main())
+
+
+def test_listeners_of_logs_have_a_turn_each() -> None:
+    async def main() -> None:
+        chain = LogChain(blocks=1)
+        async with feeding(chain) as feed:
+            first: list[bytes] = []
+            second: list[bytes] = []
+            feed.on_logs(listener(first, []))
+            feed.on_logs(listener(second, []))
+            chain.grow()
+            await until(lambda: first)
+            assert not second
+            await until(lambda: second)
+            assert first == second
+
+    run(main())
+
+
 def test_a_burst_of_blocks_is_told_whole_and_in_order_to_each_listener_from_its_start() -> None:
     async def main() -> None:
         chain = LogChain(blocks=3)
@@ -81,7 +123,7 @@ def test_a_burst_of_blocks_is_told_whole_and_in_order_to_each_listener_from_its_
             feed.on_logs(listener(late, []))
             for _ in range(50):
                 chain.grow()
-            await until(lambda: len(early) == 200)
+            await until(lambda: len(early) == 200 and len(late) >= 100)
             assert early == numbers(3, 102)
             assert late == numbers(53, 102)
 

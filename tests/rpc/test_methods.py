@@ -429,7 +429,9 @@ def test_the_pool_is_shown(tmp_path: Path) -> None:
             assert (list(mine["pending"]), list(mine["queued"])) == (["0"], ["5"])
             assert (await b.get("txpool_contentFrom", B)) == {"pending": {}, "queued": {}}
             lines = await b.get("txpool_inspect")
-            assert "0 wei + 300000 gas" in lines["queued"][sender]["5"]
+            to = next(iter(content["queued"][sender].values()))["to"]
+            assert lines["queued"][sender]["5"].lower() == f"{to}: 0 wei + 300000 gas × 20000000000 wei"
+            assert lines["pending"][sender].keys() == {"0"}
 
     run(main())
 

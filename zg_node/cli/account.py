@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zg_node.cli.options import client, json_option, rpc_options
+from zg_node.cli.options import block_option, client, json_option, rpc_options
 from zg_node.cli.output import show
 from zg_node.cli.values import Address, coins
 from zg_node.keys import checksum
@@ -17,15 +17,14 @@ def account() -> None:
 
 @account.command()
 @click.argument("address", type=Address())
-@click.option("--block", default="latest", show_default=True, help="A block number, or latest, pending, earliest.")
+@block_option
 @rpc_options
 @json_option
 def balance(address: bytes, block: str, rpc: str, shard: int, as_json: bool) -> None:
     """Print the balance and the nonce of ADDRESS."""
     node = client(rpc, shard)
-    at = hex(int(block)) if block.isdecimal() else block
     name = checksum(address)
-    wei = node.quantity("eth_getBalance", name, at)
-    nonce = node.quantity("eth_getTransactionCount", name, at)
+    wei = node.quantity("eth_getBalance", name, block)
+    nonce = node.quantity("eth_getTransactionCount", name, block)
     balances = {"balance_wei": str(wei)} if as_json else {"balance": f"{coins(wei)} coins"}
     show({"address": name, **balances, "nonce": nonce}, as_json)

@@ -85,7 +85,7 @@ class RpcClient:
         if len(data) > RESPONSE_MAX_BYTES:
             raise Unavailable(f"{self.url} answered more than {RESPONSE_MAX_BYTES} bytes")
         if response.status != 200:
-            raise Unavailable(f"{self.url} answered HTTP {response.status}: {data[:200].decode(errors='replace')}")
+            raise Unavailable(f"{self.url} answered HTTP {response.status}: {_reason(data)}")
         return data
 
     def _parse(self, data: bytes) -> dict[str, Any]:
@@ -96,3 +96,11 @@ class RpcClient:
         if not isinstance(answer, dict):
             raise Unavailable(f"{self.url} does not speak JSON-RPC: is that the node's port?")
         return answer
+
+
+def _reason(data: bytes) -> str:
+    """What the body of a refused request says."""
+    try:
+        return str(orjson.loads(data)["error"]["message"])
+    except (ValueError, TypeError, KeyError):
+        return data[:200].decode(errors="replace")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from zg_node.cli.client import RpcClient
+from zg_node.cli.values import BlockName
 
 DEFAULT_URL = "http://127.0.0.1:8545"
 DEFAULT_HOME = Path("~/.zg-node/node")
@@ -40,6 +41,17 @@ def rpc_options(command: Command) -> Command:
     return click.option("--rpc", metavar="URL", default=DEFAULT_URL, show_default=True, help="The node to ask.")(
         command
     )
+
+
+def block_option(command: Command) -> Command:
+    """`--block`; the command takes `block: str`, as JSON-RPC names it."""
+    return click.option(
+        "--block",
+        type=BlockName(),
+        default="latest",
+        show_default=True,
+        help="A block's number or hash, or latest, pending, earliest.",
+    )(command)
 
 
 def client(rpc: str, shard: int) -> RpcClient:

@@ -10,7 +10,7 @@ import click
 
 from zg_node.cli import abi
 from zg_node.cli.artifact import Artifact
-from zg_node.cli.options import client, json_option, rpc_options
+from zg_node.cli.options import block_option, client, json_option, rpc_options
 from zg_node.cli.output import show
 from zg_node.cli.signer import SignerChoice, signer_options
 from zg_node.cli.transaction import Fees, fee_options, send_transaction
@@ -85,7 +85,7 @@ def deploy(
 @click.argument("arguments", nargs=-1)
 @click.option("--data", type=Hex(), help="Call data, instead of SIGNATURE and ARGUMENTS.")
 @click.option("--from", "sender", type=Address(), help="Who the contract sees as its caller.")
-@click.option("--block", default="latest", show_default=True, help="A block number, or latest, pending, earliest.")
+@block_option
 @rpc_options
 @json_option
 def call(
@@ -111,7 +111,7 @@ def call(
     request = {"to": checksum(to), "input": "0x" + payload.hex()}
     if sender is not None:
         request["from"] = checksum(sender)
-    result = client(rpc, shard).call("eth_call", request, hex(int(block)) if block.isdecimal() else block)
+    result = client(rpc, shard).call("eth_call", request, block)
     if not isinstance(result, str):
         raise Unavailable(f"{rpc} answered eth_call with {result!r}")
     values = parsed.decode(Hex().convert(result, None, None)) if parsed and parsed.outputs else None

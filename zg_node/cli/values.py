@@ -11,6 +11,7 @@ from zg_node.keys import checksum
 UNIT_DECIMALS = {"wei": 0, "gwei": 9, "ether": 18, "": 18}
 WEI_MAX = (1 << 256) - 1
 HEX_MAX_BYTES = 1 << 20
+BLOCK_TAGS = ("latest", "pending", "safe", "finalized", "earliest")
 
 _AMOUNT = re.compile(r"^(\d{1,78})(?:\.(\d{1,18}))?\s*([a-z]*)$")
 
@@ -52,6 +53,20 @@ class Address(click.ParamType[bytes]):
         if digits not in (digits.lower(), digits.upper()) and text != checksum(address):
             self.fail(f"{text} has a wrong checksum: a digit may be mistyped", param, ctx)
         return address
+
+
+class BlockName(click.ParamType[str]):
+    """A block as JSON-RPC names it: a number becomes a quantity; tags and hashes stay as they are."""
+
+    name = "block"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if text in BLOCK_TAGS or re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
+            return text
+        if not re.fullmatch(r"[0-9]{1,18}|0x[0-9a-fA-F]{1,15}", text):
+            self.fail(f"{text[:80]!r} is not a block: a number, a hash, or one of {', '.join(BLOCK_TAGS)}", param, ctx)
+        return hex(int(text, 16 if text.startswith("0x") else 10))
 
 
 class Hex(click.ParamType[bytes]):

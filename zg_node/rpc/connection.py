@@ -35,6 +35,8 @@ LINGER_S: Final = 5
 CHUNKING_SLACK_BYTES: Final = 65_536
 TURN_MAX_BYTES: Final = 65_536
 """What one client has looked at in a turn of the event loop; then the others and the blocks have theirs."""
+FRAMES_TURN_MAX_BYTES: Final = 8_192
+"""The same of a WebSocket, whose frames may be tiny."""
 HOP_HEADERS: Final = (b"upgrade", b"connection", b"http2-settings")
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -165,11 +167,12 @@ class Connection(asyncio.Protocol):
         return True
 
     def data_received(self, data: bytes) -> None:
-        if len(data) <= TURN_MAX_BYTES:
+        most = TURN_MAX_BYTES if self.websocket is None else FRAMES_TURN_MAX_BYTES
+        if len(data) <= most:
             self._look_at(data)
             return
-        self._held = data[TURN_MAX_BYTES:]
-        self._look_at(data[:TURN_MAX_BYTES])
+        self._held = data[most:]
+        self._look_at(data[:most])
         self.update_reading()
 
     def _take_turn(self) -> None:

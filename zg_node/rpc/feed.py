@@ -1,10 +1,11 @@
 """What is new on one shard, for subscriptions and filters: finalised blocks, their logs, accepted transactions.
 
-    chain.on_head ─▶ Feed ─┬─▶ block listeners, on the event loop, in order
+    chain.on_head ─▶ Feed ─┬─▶ head listeners, on the event loop, in order
                            └─▶ log cursor ─▶ worker (one block at a time) ─▶ log listeners, in order
     submitter ─▶ drain ─▶ pool.take_new ─▶ transaction listeners, and a ring for polled filters
 
-Logs are read back from the chain at their own pace, so that a burst of blocks makes them late but never lost.
+Logs are read back from the chain at their own pace, so that a burst of blocks makes them late but never lost. What is
+told is encoded once, however many listen.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
+from zg_node import _core
 from zg_node.errors import ZgError
+from zg_node.rpc.accepted import accepted_json
 from zg_node.rpc.api import Chain
+from zg_node.rpc.encoding import hex_data
 from zg_node.rpc.workers import Workers
 from zg_node.types.block import StoredBlock
-
-if TYPE_CHECKING:
-    from zg_node import _core
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,9 @@ class Feed:
     def __init__(self, chain: Chain, workers: Workers) -> None:
         self._chain = chain
         self._workers = workers
-        self._blocks: dict[object, Callable[[StoredBlock], None]] = {}
-        self._transactions: dict[object, Callable[[Sequence[bytes]], None]] = {}
+        self._heads: dict[object, Take] = {}
+        self._hashes: dict[object, Take] = {}
+        self._transactions: dict[object, Take] = {}
         self._logs: dict[object, _Registered] = {}
         self._announced = chain.head.number
         self._log_cursor = self._announced + 1
@@ -73,7 +75,7 @@ class Feed:
     @property
     def subscribers(self) -> int:
         """How many want to be told, polled filters on transactions included."""
-        return len(self._blocks) + len(self._transactions) + len(self._logs)
+        return len(self._heads) + len(self._hashes) + len(self._transactions) + len(self._logs)
 
     def close(self) -> None:
         """Stop listening to the chain."""
@@ -81,9 +83,9 @@ class Feed:
         if self._log_task is not None:
             self._log_task.cancel()
 
-    def on_block(self, listener: Callable[[StoredBlock], None]) -> Unsubscribe:
-        """Every block finalised from now on."""
-        return _register(self._blocks, listener)
+    def on_heads(self, take: Take) -> Unsubscribe:
+        """The header of every block finalised from now on."""
+        return _register(self._heads, take)
 
     def on_logs(self, listener: LogListener) -> Unsubscribe:
         """The matching logs of every block finalised from now on, one call a block, encoded one by one."""
@@ -91,16 +93,24 @@ class Feed:
             self._log_cursor = self._announced + 1
         return _register(self._logs, _Registered(listener, self._announced + 1))
 
-    def on_transactions(self, listener: Callable[[Sequence[bytes]], None]) -> Unsubscribe:
-        """Hashes that the pool accepts from now on."""
-        if not self._transactions:
-            self._chain.pool.take_new()  # accepted before anybody watched
-        return _register(self._transactions, listener)
+    def on_hashes(self, take: Take) -> Unsubscribe:
+        """Hashes of the transactions that the pool accepts from now on."""
+        self._start_watching()
+        return _register(self._hashes, take)
+
+    def on_transactions(self, take: Take) -> Unsubscribe:
+        """The transactions that the pool accepts from now on."""
+        self._start_watching()
+        return _register(self._transactions, take)
 
     def watch_ring(self) -> tuple[int, Unsubscribe]:
         """The ring's end as a cursor. The ring is filled until the returned function is called."""
-        release = self.on_transactions(lambda hashes: None)
+        release = self.on_hashes(lambda hashes: None)
         return self._ring_end, release
+
+    def _start_watching(self) -> None:
+        if not self._hashes and not self._transactions:
+            self._chain.pool.take_new()  # accepted before anybody watched
 
     def ring_since(self, cursor: int) -> tuple[list[bytes], int]:
         """Hashes accepted since `cursor` that are still in the ring, and the next cursor."""
@@ -109,21 +119,20 @@ class Feed:
 
     def drain(self) -> None:
         """Pass on what the pool accepted since the last time."""
-        if not self._transactions:
+        if not self._hashes and not self._transactions:
             return
         hashes = self._chain.pool.take_new()
         if not hashes:
             return
         self._ring.extend(hashes)
         self._ring_end += len(hashes)
-        for listener in tuple(self._transactions.values()):
-            listener(hashes)
+        _tell(self._hashes, lambda: [hex_data(tx_hash) for tx_hash in hashes])
+        _tell(self._transactions, lambda: accepted_json(self._chain, hashes))
 
     def _on_head(self, block: StoredBlock) -> None:
         self._announced = block.number
         self.drain()
-        for listener in tuple(self._blocks.values()):
-            listener(block)
+        _tell(self._heads, lambda: (_core.header_json(block.header.raw),))
         if not self._logs:
             return
         if block.number == self._log_cursor and not self._candidates(block):
@@ -154,15 +163,17 @@ class Feed:
                 elif listeners:
                     filters = [listener.matching for listener in listeners.values()]
                     found = await loop.run_in_executor(self._workers.executor, extract, block, filters)
-                    self._tell(listeners, found)
+                    await self._tell_logs(listeners, found)
             except ZgError as error:
                 self._lose(listeners, str(error))
             self._log_cursor = max(self._log_cursor, number + 1)
 
-    def _tell(self, listeners: Mapping[object, LogListener], found: Sequence[Sequence[bytes]]) -> None:
+    async def _tell_logs(self, listeners: Mapping[object, LogListener], found: Sequence[Sequence[bytes]]) -> None:
+        """Each listener's logs in a turn of the event loop of its own: there may be thousands of both."""
         for (key, listener), logs in zip(listeners.items(), found, strict=True):
             if logs and key in self._logs:
                 listener.take(logs)
+                await asyncio.sleep(0)
 
     def _lose(self, listeners: Mapping[object, LogListener], reason: str) -> None:
         log.warning("log subscriptions ended shard=%d count=%d: %s", self._chain.shard, len(listeners), reason)
@@ -180,6 +191,13 @@ def _register(listeners: MutableMapping[object, T], listener: T) -> Unsubscribe:
         listeners.pop(key, None)
 
     return forget
+
+
+def _tell(listeners: Mapping[object, Take], encode: Callable[[], Sequence[bytes]]) -> None:
+    if listeners:
+        news = encode()
+        for take in tuple(listeners.values()):
+            take(news)
 
 
 def extract(block: StoredBlock, filters: Sequence[_core.LogFilter]) -> list[list[bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import Final
 
 from zg_node.errors import InvalidConfig
@@ -58,7 +59,9 @@ class RpcServer:
         try:
             self._server = await loop.create_server(self._protocol, host, port, backlog=BACKLOG)
         except (OSError, OverflowError) as error:
-            raise InvalidConfig(f"cannot listen on {host}:{port}: {error}; choose another port or address") from error
+            code = getattr(error, "errno", None) or 0
+            reason = os.strerror(code) if code > 0 else str(error)  # name resolution has negative codes
+            raise InvalidConfig(f"cannot listen on {host}:{port}: {reason}; choose another port or address") from error
         self._ticking = loop.create_task(self._tick())
 
     @property

@@ -171,8 +171,11 @@ class Submitter:
         if shallow:
             self._finish(job, self._validate(raws))
             return
+        try:
+            future = self._executor.submit(self._validate, raws)
+        except RuntimeError:  # the executor is closed: the node is stopping, these clients are being disconnected
+            return
         lane.busy = True
-        future = self._executor.submit(self._validate, raws)
         future.add_done_callback(partial(self._hand_over, lane, job))
 
     def _hand_over(self, lane: Lane, job: Sequence[Submission], done: Future[list[Outcome]]) -> None:

@@ -5,6 +5,7 @@
 
 mod call;
 mod codec;
+mod content;
 mod convert;
 mod engine;
 mod error;

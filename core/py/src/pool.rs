@@ -1,5 +1,6 @@
 //! `Pool`: the mempool behind a mutex, with decoding and recovery in front of it.
 
+use crate::content;
 use crate::convert::{self, AtArgument};
 use crate::error;
 use crate::executed::Executed;
@@ -22,7 +23,8 @@ use zg_types::{PoolTransaction, StateView, ViewError};
 const PARALLEL_MIN: usize = 16;
 const REFUSED: i32 = -32000;
 /// What geth answers when the argument is no hex at all.
-const NOT_HEX: &str = "invalid argument 0: json: cannot unmarshal invalid hex string into Go value of type hexutil.Bytes";
+const NOT_HEX: &str =
+    "invalid argument 0: json: cannot unmarshal invalid hex string into Go value of type hexutil.Bytes";
 
 /// A transaction as JSON-RPC or the network brings it.
 #[derive(FromPyObject)]
@@ -81,9 +83,8 @@ impl Pool {
             let hash = tx.hash;
             pool.add(tx, view, env).map(|_| hash).map_err(|error| (error.code(), error.to_string()))
         };
-        self.admitting.measure(|| {
-            recovered.into_iter().map(|tx| add(tx.map_err(|error| undecodable(&error))?)).collect()
-        })
+        self.admitting
+            .measure(|| recovered.into_iter().map(|tx| add(tx.map_err(|error| undecodable(&error))?)).collect())
     }
 
     /// Executable transactions on `view`, best first, until their gas limits add up to `gas` or there are `count`.
@@ -281,8 +282,22 @@ impl Pool {
         Ok(best.iter().map(|tx| PyBytes::new(py, &tx.raw)).collect())
     }
 
-    fn content_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &py.detach(|| content_json(&self.held.lock().pool)))
+    #[pyo3(signature = (address=None))]
+    fn content_json<'py>(&self, py: Python<'py>, address: Option<&[u8]>) -> PyResult<Bound<'py, PyBytes>> {
+        let only = address.map(convert::address).transpose()?;
+        let json = py.detach(|| {
+            let waiting = content::snapshot(&self.held.lock().pool, only.as_ref());
+            if only.is_some() { content::of_sender(&waiting) } else { content::by_sender(&waiting) }
+        });
+        Ok(PyBytes::new(py, &json))
+    }
+
+    fn inspect_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let lines = py.detach(|| {
+            let waiting = content::snapshot(&self.held.lock().pool, None);
+            content::lines(&waiting)
+        });
+        PyBytes::new(py, &lines)
     }
 
     fn take_new<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
@@ -321,39 +336,5 @@ impl Pool {
             dict.set_item(name, value)?;
         }
         Ok(dict)
-    }
-}
-
-/// `{"pending": {address: {nonce: transaction}}, "queued": …}`.
-fn content_json(pool: &zg_pool::Pool<Transaction>) -> Vec<u8> {
-    let mut out = b"{\"pending\":{".to_vec();
-    write_part(pool, &mut out, |sender| sender.executable().collect());
-    out.extend_from_slice(b"},\"queued\":{");
-    write_part(pool, &mut out, |sender| sender.queued().collect());
-    out.extend_from_slice(b"}}");
-    out
-}
-
-fn write_part<'a>(
-    pool: &'a zg_pool::Pool<Transaction>,
-    out: &mut Vec<u8>,
-    part: impl Fn(&zg_pool::SenderContent<'a, Transaction>) -> Vec<&'a Arc<Transaction>>,
-) {
-    let mut first_sender = true;
-    for sender in pool.content() {
-        let transactions = part(&sender);
-        if transactions.is_empty() {
-            continue;
-        }
-        if !std::mem::take(&mut first_sender) {
-            out.push(b',');
-        }
-        out.extend_from_slice(format!("\"{}\":{{", sender.address()).as_bytes());
-        for (index, tx) in transactions.into_iter().enumerate() {
-            let comma = if index > 0 { "," } else { "" };
-            out.extend_from_slice(format!("{comma}\"{}\":", tx.nonce()).as_bytes());
-            out.extend_from_slice(&json::pending_json(tx));
-        }
-        out.push(b'}');
     }
 }

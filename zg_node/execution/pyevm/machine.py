@@ -56,7 +56,7 @@ def _modexp(computation: ComputationAPI) -> ComputationAPI:
 
 
 class _Outermost:
-    """Which computation is a transaction's first; py-evm would take every call of a delegated sender (EIP-7702) for it."""
+    """What a transaction's first computation is; py-evm takes any that a delegated sender (EIP-7702) calls for one."""
 
     msg: MessageAPI
 

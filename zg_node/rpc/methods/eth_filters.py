@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zg_node.errors import InvalidRequest
+from zg_node.rpc.accepted import accepted_json
 from zg_node.rpc.api import Context, Method, Result
 from zg_node.rpc.encoding import array, boolean, document, hex_data
 from zg_node.rpc.errors import SERVER_ERROR
 from zg_node.rpc.filters import BlockFilter, LogsFilter, TransactionFilter
 from zg_node.rpc.logs import collect, parse_criteria, search
-from zg_node.rpc.methods.eth_transactions import accepted_json
 from zg_node.rpc.params import Arguments
 
 if TYPE_CHECKING:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from zg_node import _core
 from zg_node.errors import Unavailable
+from zg_node.rpc.accepted import final_or
 from zg_node.rpc.api import Chain, Context, Method, Result
 from zg_node.rpc.blocks import find_block
 from zg_node.rpc.encoding import NULL, hex_data
 from zg_node.rpc.methods.eth_blocks import INLINE_BODY_MAX, transaction_count
 from zg_node.rpc.params import Arguments, BlockId
-from zg_node.rpc.receipts import Place
 from zg_node.types.block import StoredBlock
 
 
@@ -63,37 +61,19 @@ def receipt(context: Context, number: int, index: int) -> Result:
     return context.shard.workers.run(_core.receipt_json, *parts)
 
 
-def _final_or(chain: Chain, tx_hash: bytes, waiting: Callable[[bytes], bytes | None]) -> Place | bytes | None:
-    """Where a transaction is final, else what `waiting` makes of it while it is in the pool, else None.
-
-    The chain is asked again at the end: a block takes a transaction into the chain first and out of the pool then."""
-    return chain.transaction(tx_hash) or waiting(tx_hash) or chain.transaction(tx_hash)
-
-
 def get_by_hash(context: Context, arguments: Arguments) -> Result:
     """Final, or waiting in the pool with null block fields."""
     chain = context.shard.chain
-    found = _final_or(chain, arguments.hash(0), chain.pool.transaction_json)
+    found = final_or(chain, arguments.hash(0), chain.pool.transaction_json)
     if not isinstance(found, tuple):
         return found or NULL
     number, index = found
     return _transaction(context, placed_block(chain, number), index)
 
 
-def accepted_json(chain: Chain, tx_hashes: Sequence[bytes]) -> list[bytes]:
-    """Transactions that the pool accepted lately, less those that it dropped. For a worker when there are many."""
-    found = (_final_or(chain, tx_hash, chain.pool.transaction_json) for tx_hash in tx_hashes)
-    return [one if isinstance(one, bytes) else _placed_json(chain, *one) for one in found if one is not None]
-
-
-def _placed_json(chain: Chain, number: int, index: int) -> bytes:
-    block = placed_block(chain, number)
-    return _core.transaction_json(block.header.raw, block.body, block.senders, index)
-
-
 def get_raw_by_hash(context: Context, arguments: Arguments) -> bytes:
     chain = context.shard.chain
-    found = _final_or(chain, arguments.hash(0), chain.pool.raw)
+    found = final_or(chain, arguments.hash(0), chain.pool.raw)
     if not isinstance(found, tuple):
         return hex_data(found or b"")
     number, index = found
