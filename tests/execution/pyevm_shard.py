@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,5 +78,4 @@ class Shard:
         The pool holds a view, which would keep the directory locked, and py-evm leaves frames in reference cycles."""
         self.state.flush()
         del self.pool
-        gc.collect()
         self.state.close()

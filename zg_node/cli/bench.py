@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,6 +51,16 @@ class TerminalVoice:
 @click.group()
 def bench() -> None:
     """Measure how many transactions a second become final."""
+
+
+async def _until_signalled(suite: Coroutine[None, None, Report]) -> Report:
+    """Run `suite`; SIGTERM ends it as Ctrl-C does, so that no server it started is left behind."""
+    task = asyncio.ensure_future(suite)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise click.Abort from None
 
 
 @bench.command()
@@ -140,7 +151,7 @@ def run(
         idle_samples=idle_samples,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        result = runner.run(run_suite(settings, TerminalVoice()))
+        result = runner.run(_until_signalled(run_suite(settings, TerminalVoice())))
     if out is not None:
         out.write_text(result.to_json())
     if picture is not None:

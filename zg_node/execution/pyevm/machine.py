@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
-from eth.abc import AccountDatabaseAPI, ComputationAPI, MessageAPI, OpcodeAPI, TransactionBuilderAPI
+from eth.abc import AccountDatabaseAPI, ComputationAPI, OpcodeAPI, TransactionBuilderAPI
 from eth.constants import BLANK_ROOT_HASH
+from eth.exceptions import VMError
 from eth.precompiles.modexp import extract_lengths
 from eth.typing import JournalDBCheckpoint
 from eth.vm import opcode_values
+from eth.vm.computation import BaseComputation
 from eth.vm.forks.cancun.computation import CancunComputation
 from eth.vm.forks.cancun.constants import MAX_BLOB_GAS_PER_BLOCK as CANCUN_BLOB_GAS_MAX
 from eth.vm.forks.cancun.state import CancunState
@@ -38,7 +40,7 @@ def _silent(opcodes: Mapping[int, OpcodeAPI]) -> dict[int, OpcodeAPI]:
     return {**opcodes, opcode_values.SELFDESTRUCT: inspect.unwrap(opcodes[opcode_values.SELFDESTRUCT])}
 
 
-def _corrected(precompiles: Mapping[Address, Precompile]) -> dict[Address, Precompile]:
+def _exact(precompiles: Mapping[Address, Precompile]) -> dict[Address, Precompile]:
     """`precompiles` with a MODEXP that follows EIP-198."""
     return {**precompiles, MODEXP: _modexp}
 
@@ -55,24 +57,41 @@ def _modexp(computation: ComputationAPI) -> ComputationAPI:
     return computation
 
 
-class _Outermost:
-    """What a transaction's first computation is; py-evm takes any that a delegated sender (EIP-7702) calls for one."""
-
-    msg: MessageAPI
+class _Corrected(BaseComputation):
+    """A call or creation, as it should be kept."""
 
     @property
     def is_origin_computation(self) -> bool:
+        """Whether it is a transaction's first; py-evm takes any that a delegated sender (EIP-7702) makes for one."""
         return self.msg.depth == 0
 
+    def add_child_computation(self, child_computation: ComputationAPI) -> None:
+        """Keep of a finished call what the transaction's end asks for, and its output until the next call.
 
-class _CancunComputation(_Outermost, CancunComputation):
+        py-evm would keep memory, stack and frames of every call, which is gigabytes in a hostile transaction."""
+        if self.children:
+            self.children[-1].output = b""
+        super().add_child_computation(child_computation)
+        child = cast(BaseComputation, child_computation)
+        child.msg.data = b""
+        del child._memory, child._stack
+        if child.is_error:
+            release(child.error)
+
+
+def release(error: VMError) -> None:
+    """Drop the frames that an error holds, and with them all that their variables hold."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+
+
+class _CancunComputation(_Corrected, CancunComputation):
     opcodes = _silent(CancunComputation.opcodes)
-    _precompiles = _corrected(CancunComputation.get_precompiles())
+    _precompiles = _exact(CancunComputation.get_precompiles())
 
 
-class _PragueComputation(_Outermost, PragueComputation):
+class _PragueComputation(_Corrected, PragueComputation):
     opcodes = _silent(PragueComputation.opcodes)
-    _precompiles = _corrected(PragueComputation.get_precompiles())
+    _precompiles = _exact(PragueComputation.get_precompiles())
 
 
 class _Journalled:

@@ -29,7 +29,7 @@ from eth_utils.exceptions import ValidationError
 
 from zg_node.errors import InvalidTransaction
 from zg_node.execution.pyevm import rules
-from zg_node.execution.pyevm.machine import Fork
+from zg_node.execution.pyevm.machine import Fork, release
 from zg_node.execution.pyevm.view import View
 
 BLOCKHASH_WINDOW = 256
@@ -142,6 +142,8 @@ class Transition:
         except ValidationError as error:
             raise InvalidTransaction(str(error)) from error
         computation = executor.build_computation(executor.build_evm_message(tx), tx)
+        if computation.is_error:
+            release(computation.error)
         # Fees, refunds and deletions; the overriding method would go on to look for touched empty accounts, in time
         # that is quadratic in the call depth, and `lock_changes` knows them already.
         FrontierTransactionExecutor.finalize_computation(executor, tx, computation)
