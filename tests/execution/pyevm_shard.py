@@ -73,9 +73,7 @@ class Shard:
         self.pool.commit(self.state, block.hash, block, 10**9, 0)
 
     def close(self) -> None:
-        """Write everything and close.
-
-        The pool holds a view, which would keep the directory locked, and py-evm leaves frames in reference cycles."""
+        """Write everything and close; the pool holds a view, which would keep the directory locked."""
         self.state.flush()
         del self.pool
         self.state.close()
