@@ -53,11 +53,11 @@ async def feeding(chain: MemoryChain) -> AsyncIterator[Feed]:
         await workers.close()
 
 
-def listener(taken: list[bytes], lost: list[bool]) -> LogListener:
+def listener(taken: list[bytes], lost: list[bool], terms: bytes = b"") -> LogListener:
     def take(logs: Sequence[bytes]) -> None:
         taken.extend(logs)
 
-    return LogListener(EveryLog(), take, lambda: lost.append(True))  # type: ignore[arg-type]
+    return LogListener(EveryLog(), terms, take, lambda: lost.append(True))  # type: ignore[arg-type]
 
 
 def numbers(first: int, last: int) -> list[bytes]:
@@ -92,6 +92,32 @@ def test_a_head_is_encoded_once_for_all_who_listen(monkeypatch: pytest.MonkeyPat
             assert taken == [(b"{}",)] * 3
 
     run(main())
+
+
+def test_equal_filters_are_searched_for_once_and_different_ones_a_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[int] = []
+    search = feed_module.extract
+
+    def extract(block: StoredBlock, filters: Sequence[_core.LogFilter]) -> list[list[bytes]]:
+        searched.append(len(filters))
+        return search(block, filters)
+
+    monkeypatch.setattr(feed_module, "extract", extract)
+
+    async def main() -> None:
+        chain = LogChain(blocks=1)
+        async with feeding(chain) as feed:
+            taken: list[list[bytes]] = [[] for _ in range(30)]
+            for place, logs in enumerate(taken):
+                feed.on_logs(listener(logs, [], b"%d" % (place % 10)))
+            chain.grow()
+            await until(lambda: all(taken))
+            assert taken == [numbers(1, 1)] * 30
+
+    run(main())
+    assert searched == [8, 2]
 
 
 def test_listeners_of_logs_have_a_turn_each() -> None:

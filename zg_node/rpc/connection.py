@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KNOWN_HEAD_MAX_BYTES: Final = 2_048
-WRITE_HIGH_BYTES: Final = 1_048_576
+WRITE_HIGH_BYTES: Final = 262_144
 """Above this many unsent bytes the server stops reading from the client."""
 LINGER_S: Final = 5
 """How long a connection that is being ended may keep sending before it is cut."""

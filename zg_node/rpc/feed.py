@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 PENDING_RING_MAX: Final = 65_536
 """Accepted transactions that a polled filter can still ask for."""
 LOGS_A_BLOCK_MAX: Final = 1 << 30
+FILTERS_A_JOB_MAX: Final = 8
+"""Different filters in one search: each may want a copy of all logs of a block."""
 
 T = TypeVar("T")
 Unsubscribe = Callable[[], None]
@@ -43,6 +45,8 @@ class LogListener:
     """A filter with the functions that take its matching logs, or learn that there is a gap."""
 
     matching: _core.LogFilter
+    terms: bytes
+    """Equal where the filters are."""
     take: Take
     lost: Callable[[], None]
 
@@ -151,7 +155,6 @@ class Feed:
 
     async def _publish_logs(self) -> None:
         """Tell the logs of the blocks up to the last one announced."""
-        loop = asyncio.get_running_loop()
         while self._logs and self._log_cursor <= self._announced:
             number = self._log_cursor
             block = self._chain.by_number(number)
@@ -161,19 +164,28 @@ class Feed:
                     listeners = {key: registered.listener for key, registered in self._logs.items()}
                     self._lose(listeners, f"block {number} is not kept")
                 elif listeners:
-                    filters = [listener.matching for listener in listeners.values()]
-                    found = await loop.run_in_executor(self._workers.executor, extract, block, filters)
-                    await self._tell_logs(listeners, found)
+                    await self._tell_logs(block, listeners)
             except ZgError as error:
                 self._lose(listeners, str(error))
             self._log_cursor = max(self._log_cursor, number + 1)
 
-    async def _tell_logs(self, listeners: Mapping[object, LogListener], found: Sequence[Sequence[bytes]]) -> None:
-        """Each listener's logs in a turn of the event loop of its own: there may be thousands of both."""
-        for (key, listener), logs in zip(listeners.items(), found, strict=True):
-            if logs and key in self._logs:
-                listener.take(logs)
-                await asyncio.sleep(0)
+    async def _tell_logs(self, block: StoredBlock, listeners: Mapping[object, LogListener]) -> None:
+        """Search for what equal filters match once, for a few filters at a time, and tell every listener in a turn of
+        the event loop of its own: there may be thousands of listeners, and of logs for each."""
+        loop = asyncio.get_running_loop()
+        equal: dict[bytes, list[tuple[object, LogListener]]] = {}
+        for key, listener in listeners.items():
+            equal.setdefault(listener.terms, []).append((key, listener))
+        groups = list(equal.values())
+        for start in range(0, len(groups), FILTERS_A_JOB_MAX):
+            some = groups[start : start + FILTERS_A_JOB_MAX]
+            filters = [group[0][1].matching for group in some]
+            found = await loop.run_in_executor(self._workers.executor, extract, block, filters)
+            for group, logs in zip(some, found, strict=True):
+                for key, listener in group:
+                    if logs and key in self._logs:
+                        listener.take(logs)
+                        await asyncio.sleep(0)
 
     def _lose(self, listeners: Mapping[object, LogListener], reason: str) -> None:
         log.warning("log subscriptions ended shard=%d count=%d: %s", self._chain.shard, len(listeners), reason)

@@ -28,7 +28,7 @@ class Limits:
     """Unanswered requests a connection before the server stops reading from it."""
     write_buffer_max_bytes: int = 33_554_432
     """Bytes that a client has not taken yet; a slower one is disconnected. Above `batch_response_max_bytes`."""
-    answers_max_bytes: int = 268_435_456
+    answers_max_bytes: int = 134_217_728
     """Answers of all clients together that are made and not yet taken; past it, batches are cut and stalled clients
     disconnected."""
     batch_items_max: int = 100

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import orjson
+
 from zg_node import _core
 from zg_node.errors import InvalidRequest, Unavailable
 from zg_node.rpc.api import Chain
@@ -28,6 +30,8 @@ class Criteria:
     """What eth_getLogs, eth_newFilter and the `logs` subscription ask for."""
 
     matching: _core.LogFilter
+    terms: bytes
+    """Digest of the addresses and topics: equal where `matching` is."""
     first: int | Tag
     last: int | Tag
     block_hash: bytes | None
@@ -51,6 +55,7 @@ def _parse(fields: Mapping[str, object], limits: Limits) -> Criteria:
             _addresses(fields.get("address"), limits.logs_terms_max),
             _topics(fields.get("topics"), limits.logs_terms_max),
         ),
+        _core.keccak256(orjson.dumps([fields.get("address"), fields.get("topics")])),
         Tag.LATEST if first is None else parse_block_number(first),
         Tag.LATEST if last is None else parse_block_number(last),
         None if block_hash is None else unhex_fixed(block_hash, HASH_HEX, "common.Hash"),

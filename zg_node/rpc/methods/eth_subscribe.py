@@ -43,7 +43,8 @@ def unsubscribe(context: Context, arguments: Arguments) -> bytes:
 def _open_logs(context: Context, arguments: Arguments, session: Session) -> str:
     fields = arguments.fields(1, "filters.FilterCriteria") if arguments.has(1) else {}
     criteria = parse_criteria(fields, 1, context.shard.limits)
-    return session.open(lambda take: context.shard.feed.on_logs(LogListener(criteria.matching, take, session.drop)))
+    matching, terms, feed = criteria.matching, criteria.terms, context.shard.feed
+    return session.open(lambda take: feed.on_logs(LogListener(matching, terms, take, session.drop)))
 
 
 def _never(take: Take) -> Unsubscribe:
