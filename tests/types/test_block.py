@@ -96,7 +96,7 @@ def test_a_field_out_of_range_is_refused(change: dict[str, object]) -> None:
     [[], [b""] * 7, [b""] * 9, b"string", [[b""]] * 8],
 )
 def test_another_shape_is_no_consensus_header(items: object) -> None:
-    with pytest.raises(InvalidMessage, match="eight strings"):
+    with pytest.raises(InvalidMessage, match="8 strings"):
         ConsensusHeader.decode(rlp.encode(items))
 
 

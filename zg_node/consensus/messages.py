@@ -18,6 +18,7 @@ import rlp
 from zg_node.errors import InvalidMessage
 from zg_node.types.block import BODY_MAX_BYTES, Block
 from zg_node.types.hashing import ZERO_HASH, keccak
+from zg_node.types.shape import decode, strings
 
 SIGNATURE_BYTES = 65
 CERTIFICATE_MAX_BYTES = 64 * 1024
@@ -73,7 +74,7 @@ class Vote:
     @classmethod
     def decode(cls, data: bytes) -> Vote:
         """Parse; raises InvalidMessage."""
-        kind, view, block_hash, voter, signature = _strings(data, 5, VOTE_MAX_BYTES, "vote")
+        kind, view, block_hash, voter, signature = strings(data, 5, VOTE_MAX_BYTES, "vote")
         vote = cls(_kind(kind), _number(view), block_hash, _number(voter), signature)
         _check_target(vote.kind, block_hash)
         if len(signature) != SIGNATURE_BYTES or vote.encode() != data:
@@ -98,13 +99,7 @@ class Certificate:
     @classmethod
     def decode(cls, data: bytes) -> Certificate:
         """Parse; raises InvalidMessage. Signatures are checked by `ValidatorSet.check_certificate`."""
-        if len(data) > CERTIFICATE_MAX_BYTES:
-            raise InvalidMessage(f"certificate of {len(data)} bytes")
-        try:
-            items = rlp.decode(data)
-        except (rlp.exceptions.RLPException, RecursionError) as error:
-            raise InvalidMessage(f"certificate: {error}") from error
-        match items:
+        match decode(data, CERTIFICATE_MAX_BYTES, "certificate"):
             case [bytes() as kind, bytes() as view, bytes() as block_hash, list() as signatures]:
                 parsed = tuple(_signature(item) for item in signatures)
             case _:
@@ -133,23 +128,11 @@ class Proposal:
     @classmethod
     def decode(cls, data: bytes) -> Proposal:
         """Parse; raises InvalidMessage."""
-        view, parent_view, block, leader, signature = _strings(data, 5, PROPOSAL_MAX_BYTES, "proposal")
+        view, parent_view, block, leader, signature = strings(data, 5, PROPOSAL_MAX_BYTES, "proposal")
         proposal = cls(_number(view), _number(parent_view), Block.decode(block), _number(leader), signature)
         if len(signature) != SIGNATURE_BYTES or proposal.block.consensus.view != proposal.view:
             raise InvalidMessage("proposal: contradicts its block")
         return proposal
-
-
-def _strings(data: bytes, count: int, max_bytes: int, what: str) -> list[bytes]:
-    if len(data) > max_bytes:
-        raise InvalidMessage(f"{what} of {len(data)} bytes")
-    try:
-        items = rlp.decode(data)
-    except (rlp.exceptions.RLPException, RecursionError) as error:
-        raise InvalidMessage(f"{what}: {error}") from error
-    if not isinstance(items, list) or len(items) != count or not all(isinstance(i, bytes) for i in items):
-        raise InvalidMessage(f"{what}: not a list of {count} strings")
-    return items
 
 
 def _number(data: bytes) -> int:

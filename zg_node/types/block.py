@@ -14,12 +14,14 @@ import rlp
 
 from zg_node.errors import InvalidMessage
 from zg_node.types.hashing import keccak
+from zg_node.types.shape import strings
 
 BODY_MAX_BYTES = 8 * 1024 * 1024
 """Largest body (RLP of the transactions) that a proposer builds or a validator accepts."""
 
 CONSENSUS_HEADER_MAX_BYTES = 512
 HEADER_MAX_BYTES = 1024
+BLOCK_MAX_BYTES = BODY_MAX_BYTES + HEADER_MAX_BYTES + CONSENSUS_HEADER_MAX_BYTES + 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,7 @@ class ConsensusHeader:
     @classmethod
     def decode(cls, data: bytes) -> ConsensusHeader:
         """Parse; raises InvalidMessage unless `encode` would give `data` back."""
-        if len(data) > CONSENSUS_HEADER_MAX_BYTES:
-            raise InvalidMessage(f"consensus header of {len(data)} bytes")
-        try:
-            items = rlp.decode(data)
-        except (rlp.exceptions.RLPException, RecursionError) as error:
-            raise InvalidMessage(f"consensus header: {error}") from error
-        if not isinstance(items, list) or len(items) != 8 or not all(isinstance(i, bytes) for i in items):
-            raise InvalidMessage("consensus header: not a list of eight strings")
+        items = strings(data, 8, CONSENSUS_HEADER_MAX_BYTES, "consensus header")
         numbers = [int.from_bytes(items[i], "big") for i in (1, 2, 3, 6, 7)]
         if any(len(items[i]) != 32 for i in (0, 4, 5)) or max(numbers) >= 1 << 63:
             raise InvalidMessage("consensus header: a field is out of range")
@@ -119,14 +114,7 @@ class Header:
     @classmethod
     def decode(cls, raw: bytes) -> Header:
         """Parse an Osaka header (21 fields); raises InvalidMessage."""
-        if len(raw) > HEADER_MAX_BYTES:
-            raise InvalidMessage(f"header of {len(raw)} bytes")
-        try:
-            f = rlp.decode(raw)
-        except (rlp.exceptions.RLPException, RecursionError) as error:
-            raise InvalidMessage(f"header: {error}") from error
-        if not isinstance(f, list) or len(f) != 21 or not all(isinstance(i, bytes) for i in f):
-            raise InvalidMessage("header: not a list of 21 strings")
+        f = strings(raw, 21, HEADER_MAX_BYTES, "header")
         if len(f[2]) != 20 or len(f[6]) != 256 or any(len(f[i]) != 32 for i in (0, 1, 3, 4, 5, 13, 16, 19, 20)):
             raise InvalidMessage("header: a field has the wrong length")
         number, gas_limit, gas_used, timestamp, base_fee = (int.from_bytes(f[i], "big") for i in (8, 9, 10, 11, 15))
@@ -174,14 +162,7 @@ class Block:
     @classmethod
     def decode(cls, data: bytes) -> Block:
         """Parse and check sizes and the link between the two headers; raises InvalidMessage."""
-        if len(data) > BODY_MAX_BYTES + HEADER_MAX_BYTES + CONSENSUS_HEADER_MAX_BYTES + 32:
-            raise InvalidMessage(f"block of {len(data)} bytes")
-        try:
-            items = rlp.decode(data)
-        except (rlp.exceptions.RLPException, RecursionError) as error:
-            raise InvalidMessage(f"block: {error}") from error
-        if not isinstance(items, list) or len(items) != 3 or not all(isinstance(i, bytes) for i in items):
-            raise InvalidMessage("block: not a list of three strings")
+        items = strings(data, 3, BLOCK_MAX_BYTES, "block")
         block = cls(Header.decode(items[0]), ConsensusHeader.decode(items[1]), items[2])
         if block.header.extra_data != block.consensus.hash():
             raise InvalidMessage("block: extraData is not the consensus header's hash")
