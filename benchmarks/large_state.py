@@ -88,7 +88,7 @@ async def fill_and_load(accounts: int, cache_mb: int, load: LoadSettings) -> Non
 
 @click.command()
 @click.option("--accounts", default=1_000_000, show_default=True)
-@click.option("--cache-mb", default=256, show_default=True)
+@click.option("--cache-mb", default=128, show_default=True)
 @click.option("--transactions", default=40_000, show_default=True)
 def main(accounts: int, cache_mb: int, transactions: int) -> None:
     print_machine(f"a state of {accounts:,} accounts")

@@ -130,6 +130,8 @@ class MempoolSettings(Section):
     """Most transactions of one account."""
     max_queued_per_sender: Positive = 1_024
     """Most transactions of one account that wait behind a nonce gap."""
+    max_queued: Positive = 50_000
+    """Most transactions of all accounts that wait behind a nonce gap; the oldest make room."""
     lifetime_s: Positive = 3 * 3600
     """How long a transaction may wait."""
     price_bump_percent: Annotated[int, Field(ge=0, le=1_000)] = 10
@@ -145,7 +147,7 @@ class MempoolSettings(Section):
 class StateSettings(Section):
     """Accounts, storage and their past; the limits hold for each shard."""
 
-    cache_mb: Annotated[int, Field(ge=8)] = 256
+    cache_mb: Annotated[int, Field(ge=8)] = 128
     """Memory for state that was read or written lately, in MiB."""
     history_blocks: Natural = 10_000
     """How many blocks of past state to serve; older reads answer "missing trie node"."""

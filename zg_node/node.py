@@ -20,7 +20,7 @@ from pathlib import Path
 
 from coincurve import PrivateKey
 
-from zg_node import _core, metrics
+from zg_node import _core, allocator, metrics
 from zg_node.clock import SystemClock
 from zg_node.config import MIB, Settings
 from zg_node.consensus.instance import Timeouts
@@ -121,6 +121,7 @@ class Node:
 
     async def start(self) -> None:
         """Open everything and listen. Raises InvalidConfig, Unavailable, Corrupt; nothing runs then."""
+        allocator.bound()
         members, signer = self._validators()
         loop = asyncio.get_running_loop()
         try:
@@ -237,6 +238,7 @@ class Node:
                 continue
             durable = await loop.run_in_executor(parts.writer, parts.chain.checkpoint)
             await loop.run_in_executor(parts.worker, parts.chain.truncate, durable)
+            await loop.run_in_executor(parts.writer, allocator.trim)
             next_at = loop.time() + interval
 
     async def _journal(self, parts: ShardParts, journal: Journal) -> None:
@@ -337,6 +339,7 @@ def make_pool(settings: Settings, chain_id: int) -> _core.Pool:
         max_bytes=mempool.max_bytes,
         max_per_sender=mempool.max_per_sender,
         max_queued_per_sender=mempool.max_queued_per_sender,
+        max_queued=mempool.max_queued,
         lifetime_ms=mempool.lifetime_s * 1000,
         price_bump_percent=mempool.price_bump_percent,
         min_tip=mempool.min_tip_wei,

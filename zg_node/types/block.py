@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import rlp
 
 from zg_node.errors import InvalidMessage
-from zg_node.types.hashing import keccak
+from zg_node.types.hashing import ZERO_HASH, keccak
 from zg_node.types.shape import strings
 
 BODY_MAX_BYTES = 8 * 1024 * 1024
@@ -43,6 +43,10 @@ class ConsensusHeader:
     """Gas above the fee target before this block's own gas; the base fee follows from it."""
     gas_level: int
     """Level of the gas-rate bucket before this block's own gas; what is left of the gas limit above it may be used."""
+    root_number: int = 0
+    """Height of the newest final header of the root shard that the proposer has imported; 0 on the root shard itself."""
+    root_hash: bytes = ZERO_HASH
+    """Its hash; 32 zero bytes on the root shard itself."""
 
     def encode(self) -> bytes:
         """The canonical RLP, at most CONSENSUS_HEADER_MAX_BYTES."""
@@ -57,6 +61,8 @@ class ConsensusHeader:
                     self.next_set_hash,
                     self.fee_excess,
                     self.gas_level,
+                    self.root_number,
+                    self.root_hash,
                 ]
             )
         )
@@ -68,11 +74,14 @@ class ConsensusHeader:
     @classmethod
     def decode(cls, data: bytes) -> ConsensusHeader:
         """Parse; raises InvalidMessage unless `encode` would give `data` back."""
-        items = strings(data, 8, CONSENSUS_HEADER_MAX_BYTES, "consensus header")
-        numbers = [int.from_bytes(items[i], "big") for i in (1, 2, 3, 6, 7)]
-        if any(len(items[i]) != 32 for i in (0, 4, 5)) or max(numbers) >= 1 << 63:
+        f = strings(data, 10, CONSENSUS_HEADER_MAX_BYTES, "consensus header")
+        epoch, view, timestamp_ms, excess, level, root_number = (int.from_bytes(f[i], "big") for i in (1, 2, 3, 6, 7, 8))
+        if (
+            any(len(f[i]) != 32 for i in (0, 4, 5, 9))
+            or max(epoch, view, timestamp_ms, excess, level, root_number) >= 1 << 63
+        ):
             raise InvalidMessage("consensus header: a field is out of range")
-        header = cls(items[0], numbers[0], numbers[1], numbers[2], items[4], items[5], numbers[3], numbers[4])
+        header = cls(f[0], epoch, view, timestamp_ms, f[4], f[5], excess, level, root_number, f[9])
         if header.encode() != data:
             raise InvalidMessage("consensus header: not canonical")
         return header
