@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Protocol, TypeAlias, final
 
 At: TypeAlias = bytes | int
+SystemCall: TypeAlias = tuple[bytes, bytes]
+"""(contract, call data)."""
 
 class Attributes(Protocol):
     """What a proposer decides about a block; `zg_node.types.block.Attributes` is one."""
@@ -53,13 +55,48 @@ class State:
     def account(self, at: At, address: bytes) -> tuple[int, int, bytes] | None:
         """(nonce, balance in wei, code hash), or None. Raises Unavailable ("missing trie node") when `at` is pruned."""
     def storage(self, at: At, address: bytes, slot: int) -> int: ...
-    def code(self, code_hash: bytes) -> bytes: ...
+    def code(self, at: At, code_hash: bytes) -> bytes:
+        """Code that some account has at `at`, by its keccak hash."""
     def proof_json(self, at: At, address: bytes, slots: Sequence[int]) -> bytes:
         """eth_getProof's result."""
+    def snapshot(self, number: int, chunk_bytes: int) -> Snapshot:
+        """The state after a finalised block, flushed first if need be. Raises Unavailable when it is not kept, or too
+        much changed since."""
     def verify(self) -> tuple[int, int, bytes]:
         """Walk the whole flushed state and recompute its root: (accounts, slots, root). Raises Corrupt."""
     def compact(self) -> None: ...
     def stats(self) -> dict[str, int]: ...
+    def close(self) -> None: ...
+
+@final
+class Snapshot:
+    """One block's state, held until `close`, in chunks that are the same whenever and wherever they are cut.
+
+    A chunk is complete with the first record that brings it to `chunk_bytes`; the next one begins after its end."""
+
+    def block(self) -> tuple[int, bytes, bytes]:
+        """(number, block hash, state root)."""
+    def chunk(self, after: bytes | None = None) -> tuple[bytes, bytes | None]:
+        """The chunk after the end of another one, None for the first, and its own end: None when it is the last."""
+    def chunk_hash(self, after: bytes | None = None) -> tuple[bytes, bytes | None]:
+        """The keccak of the same chunk, and its end."""
+    def close(self) -> None: ...
+
+@final
+class SnapshotImport:
+    """A directory that becomes a state, chunk by chunk. Until `finish` no State opens it."""
+
+    def __init__(self, path: str, cache_bytes: int, number: int, block_hash: bytes, root: bytes) -> None:
+        """Begin, or go on after the last chunk that was added. `root` must be certified. Raises InvalidBlock when the
+        directory was begun with another block, Corrupt when it is a state already or damaged."""
+    def next_chunk(self) -> int:
+        """The index of the chunk that is due."""
+    def counts(self) -> tuple[int, int]:
+        """(accounts, slots) so far."""
+    def add(self, index: int, chunk: bytes) -> None:
+        """Add the next chunk, durably. Raises InvalidMessage, and nothing has changed then."""
+    def finish(self) -> None:
+        """Make the directory a state. Raises InvalidBlock when the root is another: begin anew in an empty one."""
     def close(self) -> None: ...
 
 @final
@@ -74,6 +111,7 @@ class Pool:
         max_bytes: int,
         max_per_sender: int,
         max_queued_per_sender: int,
+        max_queued: int,
         lifetime_ms: int,
         price_bump_percent: int,
         min_tip: int,
@@ -99,6 +137,8 @@ class Pool:
     def expire(self, now_ms: int) -> int: ...
     def len(self) -> tuple[int, int]:
         """(executable, queued)."""
+    def ready(self, base_fee: int) -> bool:
+        """Whether anything executable pays this base fee."""
     def nonce(self, state: State, at: At, address: bytes) -> int:
         """The next nonce with the pool's executable transactions counted: eth_getTransactionCount "pending"."""
     def balance(self, state: State, at: At, base_fee: int, address: bytes) -> int:
@@ -149,6 +189,8 @@ class Engine:
         """CPU seconds by stage since the start."""
     def genesis(self, state: State, attributes: Attributes, diff: bytes) -> Executed:
         """Block 0 over the allocation `diff`; writes its state durably when `state` is empty, else checks it."""
+    def initialise(self, attributes: Attributes, diff: bytes, calls: Sequence[SystemCall]) -> bytes:
+        """What `calls` make of the allocation `diff`, as an allocation. Raises InvalidBlock when one fails."""
     def build(
         self,
         state: State,
@@ -157,8 +199,12 @@ class Engine:
         pool: Pool,
         gas_budget: int,
         max_body_bytes: int,
+        calls: Sequence[SystemCall] = (),
     ) -> Executed:
-        """Fill a block from the pool on top of `parent` and leave its overlay in `state`."""
+        """Fill a block from the pool on top of `parent`, close it with `calls`, and leave its overlay in `state`.
+
+        `calls` are made in order from the system address after the last transaction, each with 200 million gas beside
+        the block's; their logs are dropped. Raises InvalidBlock when one fails."""
     def seal(
         self,
         state: State,
@@ -172,9 +218,17 @@ class Engine:
         """Another engine's results made into a block: roots computed here, overlay left in `state`.
 
         Raises InvalidBlock when the diff does not fit the parent."""
-    def execute(self, state: State, parent: bytes, header: bytes, body: bytes, pool: Pool) -> Executed:
-        """Execute a proposed block and check every header field that follows from it; senders known to `pool` are not
-        recovered again. Raises InvalidBlock."""
+    def execute(
+        self,
+        state: State,
+        parent: bytes,
+        header: bytes,
+        body: bytes,
+        pool: Pool,
+        calls: Sequence[SystemCall] = (),
+    ) -> Executed:
+        """Execute a proposed block, close it with `calls` (see `build`), and check every header field that follows;
+        senders known to `pool` are not recovered again. Raises InvalidBlock."""
     def replay(
         self, state: State, parent: bytes, header: bytes, body: bytes, receipts: bytes, senders: bytes, diff: bytes
     ) -> Executed:
@@ -205,6 +259,19 @@ def draft_header(parent_hash: bytes, attributes: Attributes) -> bytes:
 
 def check_block(header: bytes, body: bytes, senders: bytes, receipts: bytes) -> None:
     """Recompute a stored block's roots, bloom, gas and senders. Raises Corrupt."""
+
+def check_body(header: bytes, body: bytes) -> None:
+    """Raises InvalidBlock unless `body` has the header's transactions root."""
+
+def bls_key_from_seed(seed: bytes) -> bytes:
+    """A BLS12-381 secret, 32 bytes, from at least 32 random ones. Raises ValueError."""
+
+def bls_public_key(secret: bytes) -> bytes:
+    """48 bytes, compressed. Raises ValueError."""
+
+def bls_possession_proof(secret: bytes, message: bytes) -> bytes:
+    """What the staking contract asks of whoever brings a BLS key: the public key's y coordinate and the signature of
+    `message` (a point of G2) under the tag of possession proofs, in EIP-2537's encoding, 320 bytes. Raises ValueError."""
 
 def keccak256(data: bytes) -> bytes: ...
 def sign_transaction_json(tx_json: bytes, key: bytes) -> bytes:

@@ -61,6 +61,20 @@ pub(crate) fn check_block(py: Python<'_>, header: &[u8], body: &[u8], senders: &
 }
 
 #[pyfunction]
+pub(crate) fn check_body(py: Python<'_>, header: &[u8], body: &[u8]) -> PyResult<()> {
+    py.detach(|| {
+        let header = zg_chain::header::decode(header)?;
+        let root = zg_chain::roots::transactions_root(&zg_chain::body::decode(body)?);
+        Ok((root, header.transactions_root))
+    })
+    .map_err(error::proposed)
+    .and_then(|(found, due)| match found == due {
+        true => Ok(()),
+        false => Err(error::InvalidBlock::new_err(format!("transactions root {found}, the header has {due}"))),
+    })
+}
+
+#[pyfunction]
 pub(crate) fn draft_header<'py>(
     py: Python<'py>,
     parent_hash: &[u8],

@@ -1,10 +1,11 @@
 //! Python values as Ethereum's, sizes checked.
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
+use zg_evm::SystemCall;
 use zg_state::At;
 
 /// A state: a block hash or a finalised block's number.
@@ -29,6 +30,16 @@ pub(crate) fn hash(bytes: &[u8]) -> PyResult<B256> {
 
 pub(crate) fn address(bytes: &[u8]) -> PyResult<Address> {
     Address::try_from(bytes).map_err(|_| PyValueError::new_err(format!("an address of {} bytes", bytes.len())))
+}
+
+/// (contract, input) of a system call.
+pub(crate) type CallPair = (PyBackedBytes, PyBackedBytes);
+
+pub(crate) fn system_calls(pairs: Vec<CallPair>) -> PyResult<Vec<SystemCall>> {
+    let call = |(contract, input): &CallPair| {
+        Ok(SystemCall { contract: address(contract)?, input: Bytes::copy_from_slice(input) })
+    };
+    pairs.iter().map(call).collect()
 }
 
 /// A Python int of at most 256 bits.

@@ -6,8 +6,8 @@
 //! ```
 
 use crate::convert;
-use crate::error;
-use crate::executed::{Attributes, Executed, Parts, Results};
+use crate::error::{self, InvalidBlock};
+use crate::executed::{Attributes, Executed, Parts, Results, draft_of};
 use crate::pool::Pool;
 use crate::stages::{self, Stage};
 use crate::state::State;
@@ -15,14 +15,17 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zg_chain::{Transaction, block_roots};
-use zg_evm::{BlockEnv, Fork, Limits, Outcome, Skip, TransactionSource};
+use zg_evm::{BlockEnv, Fork, Limits, Outcome, Skip, SystemCall, TransactionSource};
+use zg_pool::PoolError;
 use zg_state::At;
-use zg_types::{StateDiff, ViewError};
+use zg_types::StateDiff;
+use zg_types::pool::BLOB_TYPE;
 
 /// No transaction is begun after this long: an expensive block must not outlast the leader's timeout.
 const BUILD_MAX: Duration = Duration::from_millis(800);
@@ -94,75 +97,23 @@ fn difference(proposed: &Header, due: &Header) -> &'static str {
     }
 }
 
-/// `proposed` without what execution decides, and with our constants in place of its own.
-fn draft_of(proposed: &Header) -> Header {
-    Header {
-        parent_hash: proposed.parent_hash,
-        ommers_hash: alloy_consensus::constants::EMPTY_OMMER_ROOT_HASH,
-        beneficiary: proposed.beneficiary,
-        gas_limit: proposed.gas_limit,
-        number: proposed.number,
-        timestamp: proposed.timestamp,
-        extra_data: proposed.extra_data.clone(),
-        mix_hash: proposed.mix_hash,
-        base_fee_per_gas: proposed.base_fee_per_gas,
-        withdrawals_root: Some(alloy_consensus::constants::EMPTY_WITHDRAWALS),
-        excess_blob_gas: Some(0),
-        parent_beacon_block_root: proposed.parent_beacon_block_root,
-        requests_hash: Some(alloy_eips::eip7685::EMPTY_REQUESTS_HASH),
-        ..Header::default()
+/// A body's transactions, those that the pool knows without recovering them again; all of kinds that our chains carry,
+/// which blobs are not.
+fn recover(raws: Vec<Bytes>, pool: &Pool) -> PyResult<Vec<Arc<Transaction>>> {
+    let refused = |index: usize, why: &dyn Display| InvalidBlock::new_err(format!("transaction {index}: {why}"));
+    if let Some(index) = raws.iter().position(|raw| raw.first() == Some(&BLOB_TYPE)) {
+        return Err(refused(index, &PoolError::BlobTransaction));
     }
-}
-
-enum Failure {
-    State(zg_state::StateError),
-    Block(zg_evm::BlockError),
-    Codec(zg_chain::CodecError),
-    Invalid(String),
-}
-
-impl From<zg_state::StateError> for Failure {
-    fn from(error: zg_state::StateError) -> Self {
-        Self::State(error)
-    }
-}
-
-impl From<ViewError> for Failure {
-    fn from(error: ViewError) -> Self {
-        Self::State(error.into())
-    }
-}
-
-impl From<zg_evm::BlockError> for Failure {
-    fn from(error: zg_evm::BlockError) -> Self {
-        Self::Block(error)
-    }
-}
-
-impl From<zg_chain::CodecError> for Failure {
-    fn from(error: zg_chain::CodecError) -> Self {
-        Self::Codec(error)
-    }
-}
-
-impl From<Failure> for PyErr {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::State(error) => error::state(error),
-            Failure::Block(error) => error::block(error),
-            Failure::Codec(error) => error::proposed(error),
-            Failure::Invalid(text) => error::InvalidBlock::new_err(text),
-        }
-    }
-}
-
-/// A body's transactions, those that the pool knows without recovering them again.
-fn recover(raws: Vec<Bytes>, pool: &Pool) -> Result<Vec<Arc<Transaction>>, Failure> {
     zg_chain::transaction::recover_known(raws, &|hash| pool.get(hash))
         .into_iter()
         .enumerate()
-        .map(|(index, tx)| tx.map_err(|error| Failure::Invalid(format!("transaction {index}: {error}"))))
+        .map(|(index, tx)| tx.map_err(|error| refused(index, &error)))
         .collect()
+}
+
+/// Do a block's work with the GIL released.
+fn executed(py: Python<'_>, work: impl FnOnce() -> PyResult<Results> + Send) -> PyResult<Executed> {
+    Ok(Executed::new(py, py.detach(work)?))
 }
 
 impl Engine {
@@ -174,23 +125,27 @@ impl Engine {
         header: Header,
         outcome: Outcome,
         check_before: bool,
-    ) -> Result<Results, zg_state::StateError> {
-        let Outcome { transactions, receipts, blob_gas_used, diff, .. } = outcome;
+    ) -> PyResult<Results> {
+        let Outcome { transactions, receipts, diff, .. } = outcome;
         let raws: Vec<&[u8]> = transactions.iter().map(|tx| tx.raw.as_ref()).collect();
         let (touched, encoded) = self.stages.encode.measure(|| (touched(&diff), diff.encode()));
         let (prepared, roots) = rayon::join(
             || self.stages.state_root.measure(|| state.prepare(parent, diff, check_before)),
             || self.stages.block_roots.measure(|| block_roots(&raws, &receipts)),
         );
-        let prepared = prepared?;
+        let prepared = prepared.map_err(error::state)?;
         let mut results = Results { header, transactions, receipts, diff: encoded, touched };
-        results.complete(&roots, prepared.root(), blob_gas_used);
-        state.insert(zg_chain::header::hash(&results.header), prepared)?;
+        results.complete(&roots, prepared.root());
+        state.insert(zg_chain::header::hash(&results.header), prepared).map_err(error::state)?;
         Ok(results)
     }
 
     pub(crate) fn env(&self, header: &Header) -> BlockEnv {
         BlockEnv::of_header(self.chain_id, self.fork, header)
+    }
+
+    fn env_closing(&self, header: &Header, closing_calls: Vec<SystemCall>) -> BlockEnv {
+        BlockEnv { closing_calls, ..self.env(header) }
     }
 }
 
@@ -217,26 +172,35 @@ impl Engine {
 
     fn genesis(&self, py: Python<'_>, state: &State, attributes: Attributes, diff: &[u8]) -> PyResult<Executed> {
         let state = state.get()?;
-        let mut header = attributes.draft(B256::ZERO)?;
+        let header = attributes.draft(B256::ZERO)?;
         let encoded = diff.to_vec();
         let diff = StateDiff::decode(diff).map_err(error::diff)?;
-        let results = py
-            .detach(|| {
-                let root = zg_state::State::root_of(&diff)?;
-                let roots = block_roots::<Bytes>(&[], &[]);
-                header.state_root = root;
-                let mut results =
-                    Results { header, transactions: vec![], receipts: vec![], diff: encoded, touched: touched(&diff) };
-                results.complete(&roots, root, 0);
-                if state.is_empty() {
-                    state.init_genesis(zg_chain::header::hash(&results.header), &diff)?;
-                }
-                Ok(results)
-            })
-            .map_err(error::state)?;
-        Ok(Executed::new(py, results))
+        executed(py, || {
+            let root = zg_state::State::root_of(&diff).map_err(error::state)?;
+            let touched = touched(&diff);
+            let mut results = Results { header, transactions: vec![], receipts: vec![], diff: encoded, touched };
+            results.complete(&block_roots::<Bytes>(&[], &[]), root);
+            if state.is_empty() {
+                state.init_genesis(zg_chain::header::hash(&results.header), &diff).map_err(error::state)?;
+            }
+            Ok(results)
+        })
     }
 
+    fn initialise<'py>(
+        &self,
+        py: Python<'py>,
+        attributes: Attributes,
+        diff: &[u8],
+        calls: Vec<convert::CallPair>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let env = self.env_closing(&attributes.draft(B256::ZERO)?, convert::system_calls(calls)?);
+        let diff = StateDiff::decode(diff).map_err(error::diff)?;
+        let initialised = py.detach(|| self.evm.initialise(&diff, &env)).map_err(error::block)?;
+        Ok(PyBytes::new(py, &initialised.encode()))
+    }
+
+    #[pyo3(signature = (state, parent, attributes, pool, gas_budget, max_body_bytes, calls = Vec::new()))]
     #[expect(clippy::too_many_arguments, reason = "one call a block")]
     fn build(
         &self,
@@ -247,22 +211,25 @@ impl Engine {
         pool: &Pool,
         gas_budget: u64,
         max_body_bytes: usize,
+        calls: Vec<convert::CallPair>,
     ) -> PyResult<Executed> {
         let (state, parent) = (state.get()?, convert::hash(parent)?);
         let header = attributes.draft(parent)?;
-        let results = py.detach(|| -> Result<Results, Failure> {
-            let view = state.view(At::Hash(parent))?;
-            let env = self.env(&header);
+        let calls = convert::system_calls(calls)?;
+        executed(py, || {
+            let view = state.view(At::Hash(parent)).map_err(error::state)?;
+            let env = self.env_closing(&header, calls);
             let count = (gas_budget / TX_GAS_MIN) as usize;
             let gas = gas_budget.saturating_mul(OVERBOOKING);
-            let best = self.stages.select.measure(|| pool.best(&view, env.base_fee, gas, count))?;
+            let best =
+                self.stages.select.measure(|| pool.best(&view, env.base_fee, gas, count)).map_err(error::view)?;
             let mut source = Candidates { waiting: best.into_iter(), stuck: HashSet::new(), hopeless: Vec::new() };
             let limits = Limits { gas_budget, max_body_bytes, deadline: Some(Instant::now() + BUILD_MAX) };
-            let outcome = self.stages.execute.measure(|| self.evm.build(&view, &env, &mut source, limits))?;
+            let build = || self.evm.build(&view, &env, &mut source, limits);
+            let outcome = self.stages.execute.measure(build).map_err(error::block)?;
             source.hopeless.iter().for_each(|hash| pool.remove(hash));
-            Ok(self.complete(&state, parent, header, outcome, false)?)
-        })?;
-        Ok(Executed::new(py, results))
+            self.complete(&state, parent, header, outcome, false)
+        })
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call a block")]
@@ -281,14 +248,15 @@ impl Engine {
         let header = attributes.draft(parent)?;
         let diff = StateDiff::decode(diff).map_err(error::diff)?;
         let receipts = zg_chain::receipt::decode(receipts).map_err(error::stored)?;
-        let results = py.detach(|| -> Result<Results, Failure> {
+        executed(py, || {
             let transactions = recover(raws.into_iter().map(Bytes::from).collect(), pool)?;
             let outcome = Outcome { transactions, receipts, diff, ..Outcome::default() };
-            Ok(self.complete(&state, parent, header, outcome, true)?)
-        })?;
-        Ok(Executed::new(py, results))
+            self.complete(&state, parent, header, outcome, true)
+        })
     }
 
+    #[pyo3(signature = (state, parent, header, body, pool, calls = Vec::new()))]
+    #[expect(clippy::too_many_arguments, reason = "one call a block")]
     fn execute(
         &self,
         py: Python<'_>,
@@ -297,22 +265,24 @@ impl Engine {
         header: &[u8],
         body: &[u8],
         pool: &Pool,
+        calls: Vec<convert::CallPair>,
     ) -> PyResult<Executed> {
         let (state, parent) = (state.get()?, convert::hash(parent)?);
-        let results = py.detach(|| -> Result<Results, Failure> {
-            let proposed = zg_chain::header::decode(header)?;
-            let transactions = recover(zg_chain::body::decode(body)?, pool)?;
-            let view = state.view(At::Hash(parent))?;
-            let env = self.env(&proposed);
-            let outcome = self.stages.execute.measure(|| self.evm.execute(&view, &env, &transactions))?;
+        let calls = convert::system_calls(calls)?;
+        executed(py, || {
+            let proposed = zg_chain::header::decode(header).map_err(error::proposed)?;
+            let transactions = recover(zg_chain::body::decode(body).map_err(error::proposed)?, pool)?;
+            let view = state.view(At::Hash(parent)).map_err(error::state)?;
+            let env = self.env_closing(&proposed, calls);
+            let execute = || self.evm.execute(&view, &env, &transactions);
+            let outcome = self.stages.execute.measure(execute).map_err(error::block)?;
             let results = self.complete(&state, parent, draft_of(&proposed), outcome, false)?;
             if results.header != proposed {
                 let field = difference(&proposed, &results.header);
-                return Err(Failure::Invalid(format!("{field} does not follow from executing the block")));
+                return Err(InvalidBlock::new_err(format!("{field} does not follow from executing the block")));
             }
             Ok(results)
-        })?;
-        Ok(Executed::new(py, results))
+        })
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call a block")]

@@ -8,6 +8,7 @@ use zg_types::{DiffError, ViewError};
 
 pyo3::import_exception!(zg_node.errors, Corrupt);
 pyo3::import_exception!(zg_node.errors, InvalidBlock);
+pyo3::import_exception!(zg_node.errors, InvalidMessage);
 pyo3::import_exception!(zg_node.errors, InvalidRequest);
 pyo3::import_exception!(zg_node.errors, InvalidTransaction);
 pyo3::import_exception!(zg_node.errors, Reverted);
@@ -31,6 +32,7 @@ pub(crate) fn state(error: StateError) -> PyErr {
         | StateError::TooManyOverlays(_) => Unavailable::new_err(text),
         StateError::NotEmpty | StateError::Corrupt(_) => Corrupt::new_err(text),
         StateError::Mismatch(_) | StateError::NotChild { .. } => InvalidBlock::new_err(text),
+        StateError::Chunk(_) => InvalidMessage::new_err(text),
         StateError::Io(_) => pyo3::exceptions::PyOSError::new_err(text),
     }
 }

@@ -29,7 +29,6 @@ impl Attributes {
     pub(crate) fn draft(&self, parent_hash: B256) -> PyResult<Header> {
         Ok(Header {
             parent_hash,
-            ommers_hash: EMPTY_OMMER_ROOT_HASH,
             beneficiary: convert::address(&self.coinbase)?,
             gas_limit: self.gas_limit,
             number: self.number,
@@ -37,13 +36,37 @@ impl Attributes {
             extra_data: Bytes::copy_from_slice(&self.extra_data),
             mix_hash: convert::hash(&self.prev_randao)?,
             base_fee_per_gas: Some(self.base_fee),
-            withdrawals_root: Some(EMPTY_WITHDRAWALS),
-            blob_gas_used: Some(0),
-            excess_blob_gas: Some(0),
             parent_beacon_block_root: Some(convert::hash(&self.parent_beacon_root)?),
-            requests_hash: Some(EMPTY_REQUESTS_HASH),
-            ..Header::default()
+            ..constants()
         })
+    }
+}
+
+/// `proposed` without what execution decides, and with our constants in place of its own.
+pub(crate) fn draft_of(proposed: &Header) -> Header {
+    Header {
+        parent_hash: proposed.parent_hash,
+        beneficiary: proposed.beneficiary,
+        gas_limit: proposed.gas_limit,
+        number: proposed.number,
+        timestamp: proposed.timestamp,
+        extra_data: proposed.extra_data.clone(),
+        mix_hash: proposed.mix_hash,
+        base_fee_per_gas: proposed.base_fee_per_gas,
+        parent_beacon_block_root: proposed.parent_beacon_block_root,
+        ..constants()
+    }
+}
+
+/// A header of a chain without ommers, withdrawals, requests and blobs.
+fn constants() -> Header {
+    Header {
+        ommers_hash: EMPTY_OMMER_ROOT_HASH,
+        withdrawals_root: Some(EMPTY_WITHDRAWALS),
+        blob_gas_used: Some(0),
+        excess_blob_gas: Some(0),
+        requests_hash: Some(EMPTY_REQUESTS_HASH),
+        ..Header::default()
     }
 }
 
@@ -59,14 +82,13 @@ pub(crate) struct Results {
 
 impl Results {
     /// Fill in what execution decides.
-    pub(crate) fn complete(&mut self, roots: &Roots, state_root: B256, blob_gas_used: u64) {
+    pub(crate) fn complete(&mut self, roots: &Roots, state_root: B256) {
         let header = &mut self.header;
         header.state_root = state_root;
         header.transactions_root = roots.transactions;
         header.receipts_root = roots.receipts;
         header.logs_bloom = roots.bloom;
         header.gas_used = self.receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used);
-        header.blob_gas_used = Some(blob_gas_used);
     }
 }
 

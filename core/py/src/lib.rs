@@ -3,6 +3,7 @@
 //! Each call crosses once for a block or a batch, copies its arguments' slices only where the work outlives them, and runs
 //! with the GIL released.
 
+mod bls;
 mod call;
 mod codec;
 mod content;
@@ -11,6 +12,7 @@ mod engine;
 mod error;
 mod executed;
 mod pool;
+mod snapshot;
 mod stages;
 mod state;
 
@@ -22,11 +24,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pyo3::pymodule]
 mod _core {
     #[pymodule_export]
+    use super::bls::{bls_key_from_seed, bls_possession_proof, bls_public_key};
+    #[pymodule_export]
     use super::call::{CallError, CallRequest};
     #[pymodule_export]
     use super::codec::{
-        LogFilter, block_json, body_hashes, check_block, decode_transaction_json, draft_header, fee_history,
-        header_json, keccak256, receipt_json, receipts_json, run_state_test, sign_transaction_json, transaction_json,
+        LogFilter, block_json, body_hashes, check_block, check_body, decode_transaction_json, draft_header,
+        fee_history, header_json, keccak256, receipt_json, receipts_json, run_state_test, sign_transaction_json,
+        transaction_json,
     };
     #[pymodule_export]
     use super::engine::Engine;
@@ -34,6 +39,8 @@ mod _core {
     use super::executed::Executed;
     #[pymodule_export]
     use super::pool::Pool;
+    #[pymodule_export]
+    use super::snapshot::{Snapshot, SnapshotImport};
     #[pymodule_export]
     use super::state::State;
 }

@@ -12,15 +12,13 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
-use rayon::prelude::*;
 use std::sync::Arc;
+use zg_chain::transaction::{in_groups, raw_from_hex};
 use zg_chain::{Transaction, TransactionError, json};
 use zg_pool::{Env, Limits};
 use zg_state::View;
 use zg_types::{PoolTransaction, StateView, ViewError};
 
-/// Batches from this size on are recovered by all threads.
-const PARALLEL_MIN: usize = 16;
 const REFUSED: i32 = -32000;
 /// What geth answers when the argument is no hex at all.
 const NOT_HEX: &str =
@@ -34,12 +32,11 @@ enum Raw {
 }
 
 impl Raw {
-    fn recover(&self) -> Result<Arc<Transaction>, TransactionError> {
+    fn bytes(&self) -> Result<Bytes, TransactionError> {
         match self {
-            Self::Hex(text) => Transaction::from_hex(text),
-            Self::Binary(bytes) => Transaction::recover(Bytes::copy_from_slice(bytes)),
+            Self::Hex(text) => raw_from_hex(text),
+            Self::Binary(bytes) => Ok(Bytes::copy_from_slice(bytes)),
         }
-        .map(Arc::new)
     }
 }
 
@@ -70,12 +67,9 @@ fn undecodable(error: &TransactionError) -> (i32, String) {
 
 impl Pool {
     fn add_all(&self, fallback: View, env: &Env, raws: &[Raw]) -> Vec<Answer> {
-        let recover = |raw: &Raw| self.recovering.measure(|| raw.recover());
-        let recovered: Vec<_> = if raws.len() < PARALLEL_MIN {
-            raws.iter().map(recover).collect()
-        } else {
-            raws.par_iter().with_min_len(4).map(recover).collect()
-        };
+        let recover =
+            |raws: Vec<&Raw>| self.recovering.measure(|| Transaction::recover_group(raws.into_iter().map(Raw::bytes)));
+        let recovered = in_groups(raws.iter().collect(), recover);
         let mut held = self.held.lock();
         let Held { pool, view } = &mut *held;
         let view = view.as_ref().unwrap_or(&fallback);
@@ -84,7 +78,7 @@ impl Pool {
             pool.add(tx, view, env).map(|_| hash).map_err(|error| (error.code(), error.to_string()))
         };
         self.admitting
-            .measure(|| recovered.into_iter().map(|tx| add(tx.map_err(|error| undecodable(&error))?)).collect())
+            .measure(|| recovered.into_iter().map(|tx| add(Arc::new(tx.map_err(|e| undecodable(&e))?))).collect())
     }
 
     /// Executable transactions on `view`, best first, until their gas limits add up to `gas` or there are `count`.
@@ -128,7 +122,7 @@ fn journal<'a>(transactions: impl Iterator<Item = &'a Arc<Transaction>>) -> Vec<
 #[pymethods]
 impl Pool {
     #[new]
-    #[pyo3(signature = (chain_id, *, max_transactions, max_bytes, max_per_sender, max_queued_per_sender, lifetime_ms, price_bump_percent, min_tip, allow_unprotected))]
+    #[pyo3(signature = (chain_id, *, max_transactions, max_bytes, max_per_sender, max_queued_per_sender, max_queued, lifetime_ms, price_bump_percent, min_tip, allow_unprotected))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments in Python")]
     fn new(
         chain_id: u64,
@@ -136,6 +130,7 @@ impl Pool {
         max_bytes: usize,
         max_per_sender: usize,
         max_queued_per_sender: usize,
+        max_queued: usize,
         lifetime_ms: u64,
         price_bump_percent: u32,
         min_tip: u128,
@@ -146,6 +141,7 @@ impl Pool {
             max_bytes,
             max_per_sender,
             max_queued_per_sender,
+            max_queued,
             lifetime_ms,
             price_bump_percent,
             min_tip,
@@ -336,5 +332,9 @@ impl Pool {
             dict.set_item(name, value)?;
         }
         Ok(dict)
+    }
+
+    fn ready(&self, py: Python<'_>, base_fee: u64) -> bool {
+        py.detach(|| self.held.lock().pool.ready(base_fee))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::convert::{self, AtArgument};
 use crate::error;
+use crate::snapshot::Snapshot;
 use alloy_primitives::U256;
 use parking_lot::RwLock;
 use pyo3::exceptions::PyRuntimeError;
@@ -111,10 +112,9 @@ impl State {
         convert::int(py, word)
     }
 
-    fn code<'py>(&self, py: Python<'py>, code_hash: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let (state, hash) = (self.get()?, convert::hash(code_hash)?);
-        let head = zg_state::At::Hash(state.head().1);
-        let code = py.detach(|| state.view(head)?.code(&hash).map_err(Into::into)).map_err(error::state)?;
+    fn code<'py>(&self, py: Python<'py>, at: AtArgument, code_hash: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let (state, at, hash) = (self.get()?, at.at()?, convert::hash(code_hash)?);
+        let code = py.detach(|| state.view(at)?.code(&hash).map_err(Into::into)).map_err(error::state)?;
         Ok(PyBytes::new(py, &code))
     }
 
@@ -144,6 +144,11 @@ impl State {
             "storageProof": storage,
         });
         Ok(PyBytes::new(py, json.to_string().as_bytes()))
+    }
+
+    fn snapshot(&self, py: Python<'_>, number: u64, chunk_bytes: usize) -> PyResult<Snapshot> {
+        let state = self.get()?;
+        py.detach(|| state.snapshot(number, chunk_bytes)).map(Snapshot::new).map_err(error::state)
     }
 
     fn verify<'py>(&self, py: Python<'py>) -> PyResult<(u64, u64, Bound<'py, PyBytes>)> {

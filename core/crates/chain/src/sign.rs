@@ -14,7 +14,7 @@ use alloy_primitives::{Address, Signature, TxKind};
 /// value, data or input, accessList, authorizationList) with the 32-byte `key`. A legacy transaction without a chain id is
 /// signed without EIP-155. An error when a field is missing, contradicts the type, or `from` is not the key's address.
 pub fn sign_json(json: &[u8], key: &[u8]) -> Result<Vec<u8>, RequestError> {
-    sign(CallFields::parse(json)?, key)
+    sign(CallFields::parse_transaction(json)?, key)
 }
 
 /// As [`sign_json`], from fields that are parsed already.

@@ -1,7 +1,7 @@
 //! A signed transaction: parsed, hashed, and with its sender recovered.
 //!
 //! ```text
-//!   raw ──size──▶ type ──RLP──▶ envelope ──signature hash──▶ sender, authorities
+//!   raw ──size──▶ type ──RLP──▶ Decoded, with what was signed ──recovery, many at a time──▶ Transaction
 //! ```
 //! Types: legacy (with and without EIP-155), EIP-2930, EIP-1559, EIP-4844 (as it stands in a block, without its blobs)
 //! and EIP-7702. Common errors, in geth's words: `oversized data`, `transaction type not supported`, `rlp: …`,
@@ -28,7 +28,9 @@ pub type Envelope = EthereumTxEnvelope<TxEip4844>;
 /// Largest EIP-2718 encoding that is looked at, in bytes.
 pub const TRANSACTION_MAX_BYTES: usize = 128 * 1024;
 /// Batches from this size on are recovered by all threads.
-const PARALLEL_MIN: usize = 8;
+const PARALLEL_MIN: usize = 16;
+/// Transactions that one thread decodes and recovers together, at most.
+const GROUP_MAX: usize = 64;
 
 /// A decoded transaction whose sender is known.
 #[derive(Clone, Debug)]
@@ -151,26 +153,66 @@ fn footprint(envelope: &Envelope) -> Footprint {
     }
 }
 
-impl Transaction {
-    /// Parse and recover; sizes first. An authorization list that the gas limit does not pay for is refused unrecovered.
-    pub fn recover(raw: Bytes) -> Result<Self, TransactionError> {
+/// A decoded transaction whose sender is not recovered yet.
+struct Decoded {
+    envelope: Envelope,
+    raw: Bytes,
+    hash: B256,
+    /// What the sender signed.
+    signed: B256,
+    footprint: Footprint,
+}
+
+impl Decoded {
+    /// Parse `raw`, sizes first. An authorization list that the gas limit does not pay for is refused.
+    fn new(raw: Bytes) -> Result<Self, TransactionError> {
         check_size(&raw)?;
         let hash = keccak256(&raw);
-        Self::recover_hashed(raw, hash)
+        Self::hashed(raw, hash)
     }
 
-    /// As [`recover`](Self::recover), for `raw` whose size is checked and whose keccak is `hash`.
-    fn recover_hashed(raw: Bytes, hash: B256) -> Result<Self, TransactionError> {
+    /// As [`new`](Self::new), for `raw` whose size is checked and whose keccak is `hash`.
+    fn hashed(raw: Bytes, hash: B256) -> Result<Self, TransactionError> {
         let (envelope, preimage) = decode_hashed(&raw, hash)?;
         let footprint = footprint(&envelope);
         let (gas, needed) = (envelope.gas_limit(), footprint.intrinsic_gas());
         if footprint.authorizations > 0 && gas < needed {
             return Err(TransactionError::IntrinsicGas { gas, needed });
         }
-        let sender = signature::recover(&preimage.hash(), envelope.signature())?;
+        let signed = preimage.hash();
+        Ok(Self { envelope, raw, hash, signed, footprint })
+    }
+
+    /// The transaction; only the authorities are left to be recovered.
+    fn sent_by(self, sender: Address) -> Transaction {
+        let Self { envelope, raw, hash, footprint, .. } = self;
         let authorities: Vec<_> = envelope.authorization_list().unwrap_or_default().iter().map(authority).collect();
         let signers = authorities.iter().flatten().copied().collect();
-        Ok(Self { envelope, raw, hash, sender, authorities, signers, footprint })
+        Transaction { envelope, raw, hash, sender, authorities, signers, footprint }
+    }
+}
+
+/// The transactions of what was decoded, and the errors of what was not, in order.
+fn recover_decoded(decoded: Vec<Result<Decoded, TransactionError>>) -> Vec<Result<Transaction, TransactionError>> {
+    let signed = decoded.iter().flatten().map(|tx| (&tx.signed, tx.envelope.signature()));
+    let mut senders = signature::recover_all(signed).into_iter();
+    let mut finish = |tx: Decoded| Ok(tx.sent_by(senders.next().unwrap_or(Err(TransactionError::Recovery))?));
+    decoded.into_iter().map(|tx| tx.and_then(&mut finish)).collect()
+}
+
+impl Transaction {
+    /// Parse and recover; sizes first. An authorization list that the gas limit does not pay for is refused unrecovered.
+    pub fn recover(raw: Bytes) -> Result<Self, TransactionError> {
+        let tx = Decoded::new(raw)?;
+        let sender = signature::recover(&tx.signed, tx.envelope.signature())?;
+        Ok(tx.sent_by(sender))
+    }
+
+    /// As [`recover`](Self::recover) for every one, on this thread; what the bytes could not be had of keeps its error.
+    pub fn recover_group(
+        raws: impl IntoIterator<Item = Result<Bytes, TransactionError>>,
+    ) -> Vec<Result<Self, TransactionError>> {
+        recover_decoded(raws.into_iter().map(|raw| raw.and_then(Decoded::new)).collect())
     }
 
     /// Parse and recover 0x-prefixed hex.
@@ -188,12 +230,21 @@ pub fn raw_from_hex(text: &str) -> Result<Bytes, TransactionError> {
     digits::decode(digits).ok_or(TransactionError::Hex)
 }
 
-/// Parse and recover many, on all threads when it pays; answers in the order of `raws`.
-pub fn recover_batch(raws: Vec<Bytes>) -> Vec<Result<Transaction, TransactionError>> {
-    if raws.len() < PARALLEL_MIN {
-        return raws.into_iter().map(Transaction::recover).collect();
+/// Do `work`, which recovers, on groups of the items, on all threads when it pays; answers in the order of `items`.
+///
+/// A group is a multiple of what is recovered side by side, as large as the threads leave it.
+pub fn in_groups<T: Send, R: Send>(items: Vec<T>, work: impl Fn(Vec<T>) -> Vec<R> + Send + Sync) -> Vec<R> {
+    if items.len() < PARALLEL_MIN {
+        return work(items);
     }
-    raws.into_par_iter().map(Transaction::recover).collect()
+    let share = items.len().div_ceil(rayon::current_num_threads());
+    let size = share.next_multiple_of(zg_recovery::LANES).min(GROUP_MAX);
+    items.into_par_iter().chunks(size).flat_map_iter(work).collect()
+}
+
+/// Parse and recover many; answers in the order of `raws`.
+pub fn recover_batch(raws: Vec<Bytes>) -> Vec<Result<Transaction, TransactionError>> {
+    in_groups(raws, |raws| Transaction::recover_group(raws.into_iter().map(Ok)))
 }
 
 /// As [`recover_batch`], but what `lookup` knows by its hash (the mempool) is not recovered a second time.
@@ -202,7 +253,8 @@ pub fn recover_known(
     lookup: &dyn Fn(&B256) -> Option<Arc<Transaction>>,
 ) -> Vec<Result<Arc<Transaction>, TransactionError>> {
     let mut answers: Vec<Option<Result<Arc<Transaction>, TransactionError>>> = Vec::with_capacity(raws.len());
-    let mut unknown: Vec<(usize, Bytes, B256)> = Vec::new();
+    let mut places = Vec::new();
+    let mut unknown: Vec<(Bytes, B256)> = Vec::new();
     for (index, raw) in raws.into_iter().enumerate() {
         if let Err(error) = check_size(&raw) {
             answers.push(Some(Err(error)));
@@ -211,17 +263,14 @@ pub fn recover_known(
         let hash = keccak256(&raw);
         answers.push(lookup(&hash).map(Ok));
         if answers[index].is_none() {
-            unknown.push((index, raw, hash));
+            places.push(index);
+            unknown.push((raw, hash));
         }
     }
-    let recover = |(index, raw, hash)| (index, Transaction::recover_hashed(raw, hash).map(Arc::new));
-    let recovered: Vec<_> = if unknown.len() < PARALLEL_MIN {
-        unknown.into_iter().map(recover).collect()
-    } else {
-        unknown.into_par_iter().map(recover).collect()
-    };
-    for (index, answer) in recovered {
-        answers[index] = Some(answer);
+    let decode = |(raw, hash)| Decoded::hashed(raw, hash);
+    let recovered = in_groups(unknown, |group| recover_decoded(group.into_iter().map(decode).collect()));
+    for (index, answer) in places.into_iter().zip(recovered) {
+        answers[index] = Some(answer.map(Arc::new));
     }
     answers.into_iter().flatten().collect()
 }

@@ -4,7 +4,8 @@
 //!   execute   the transactions of a proposed block, in order; the first invalid one refuses the block
 //!   build     the best transactions of a source, until the gas, the bytes or the time is used up (see `build`)
 //! ```
-//! Both open the block with the system calls and run every transaction on one machine whose journal is the block's cache.
+//! Both open the block with the system calls, run every transaction on one machine whose journal is the block's cache, and
+//! end with the closing calls.
 //! Common errors: `nonce 7 too high, expected 5`, `lack of funds (…) for max fee (…)`, `gas limit reached`.
 
 use crate::codes::CodeCache;
@@ -38,6 +39,9 @@ pub enum BlockError {
     /// The proposer's fault.
     #[error("transaction {index}: {reason}")]
     Transaction { index: usize, reason: Invalid },
+    /// The protocol's own call at the end of the block.
+    #[error("closing call {index} to {contract} {reason}")]
+    Closing { index: usize, contract: Address, reason: String },
     /// The state could not be read.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -82,7 +86,7 @@ impl Engine {
                 Refusal::Fatal(error) => error,
             })?;
         }
-        run.close()
+        run.close(view, env)
     }
 }
 
@@ -122,10 +126,7 @@ impl<'a> BlockRun<'a> {
         state.reserve(2 * expected);
         let mut vm = vm::machine(env, state);
         vm.ctx.journaled_state.inner.state.reserve(2 * expected);
-        system::open_block(&mut vm, view, env).map_err(|error| match Refusal::from(error) {
-            Refusal::Invalid(reason) => BlockError::Machine(reason.to_string()),
-            Refusal::Fatal(error) => error,
-        })?;
+        system::open_block(&mut vm, view, env).map_err(machine)?;
         let outcome = Outcome {
             transactions: Vec::with_capacity(expected),
             receipts: Vec::with_capacity(expected),
@@ -177,11 +178,26 @@ impl<'a> BlockRun<'a> {
         }
     }
 
-    /// End the block.
-    pub(crate) fn close(mut self) -> Result<Outcome, BlockError> {
+    /// End the block with the calls of `env`.
+    pub(crate) fn close(mut self, view: &dyn StateView, env: &BlockEnv) -> Result<Outcome, BlockError> {
+        for (index, call) in env.closing_calls.iter().enumerate() {
+            system::close_block(&mut self.vm, view, call).map_err(machine)?.map_err(|reason| BlockError::Closing {
+                index,
+                contract: call.contract,
+                reason,
+            })?;
+        }
         let changes = self.vm.finalize();
         self.outcome.diff = self.vm.ctx.journaled_state.database.into_diff(&changes)?;
         Ok(self.outcome)
+    }
+}
+
+/// An error of a system call, which no transaction is to blame for.
+fn machine(error: VmError) -> BlockError {
+    match Refusal::from(error) {
+        Refusal::Invalid(reason) => BlockError::Machine(reason.to_string()),
+        Refusal::Fatal(error) => error,
     }
 }
 

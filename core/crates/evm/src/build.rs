@@ -91,7 +91,7 @@ impl Engine {
                 Err(Refusal::Fatal(error)) => return Err(error),
             }
         }
-        run.close()
+        run.close(view, env)
     }
 }
 

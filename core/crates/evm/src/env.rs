@@ -2,11 +2,12 @@
 
 use crate::fork::Fork;
 use crate::state::BlockHashes;
+use crate::system::SystemCall;
 use alloy_primitives::{Address, B256, U256};
 use revm::context::CfgEnv;
 use revm::context_interface::block::BlobExcessGasAndPrice;
 
-/// The context of a block. Every field but `chain_id` and `fork` is one of the header's.
+/// The context of a block. Every field but `chain_id`, `fork` and `closing_calls` is one of the header's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockEnv {
     pub chain_id: u64,
@@ -23,10 +24,13 @@ pub struct BlockEnv {
     pub prev_randao: B256,
     pub parent_beacon_root: B256,
     pub excess_blob_gas: u64,
+    /// Made in order after the last transaction; the consensus layer says which.
+    pub closing_calls: Vec<SystemCall>,
 }
 
 impl BlockEnv {
-    /// The environment of the block that `header` heads. Fields that Cancun added count as zero when absent.
+    /// The environment of the block that `header` heads, without closing calls. Fields that Cancun added count as zero
+    /// when absent.
     pub fn of_header(chain_id: u64, fork: Fork, header: &alloy_consensus::Header) -> Self {
         Self {
             chain_id,
@@ -40,6 +44,7 @@ impl BlockEnv {
             prev_randao: header.mix_hash,
             parent_beacon_root: header.parent_beacon_block_root.unwrap_or_default(),
             excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
+            closing_calls: Vec::new(),
         }
     }
 

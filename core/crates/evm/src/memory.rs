@@ -87,6 +87,29 @@ impl MemoryState {
         Ok(())
     }
 
+    /// Everything, as a diff on nothing.
+    pub fn allocation(&self) -> StateDiff {
+        let mut accounts: Vec<AccountDiff> = self
+            .accounts
+            .iter()
+            .map(|(address, entry)| AccountDiff {
+                address: *address,
+                before: None,
+                after: Some(entry.account),
+                wiped: false,
+                storage: entry
+                    .storage
+                    .iter()
+                    .map(|(slot, value)| SlotDiff { slot: *slot, before: U256::ZERO, after: *value })
+                    .collect(),
+            })
+            .collect();
+        accounts.sort_unstable_by_key(|account| account.address);
+        let mut codes: Vec<(B256, Bytes)> = self.codes.iter().map(|(hash, code)| (*hash, code.clone())).collect();
+        codes.sort_unstable_by_key(|(hash, _)| *hash);
+        StateDiff { accounts, codes }
+    }
+
     /// Addresses with storage but neither nonce nor code.
     pub fn storage_only(&self) -> impl Iterator<Item = Address> {
         let bare = |entry: &Entry| entry.account.nonce == 0 && entry.account.code_hash == KECCAK256_EMPTY;

@@ -40,6 +40,11 @@ pub struct Best<'a, T> {
 }
 
 impl<T: PoolTransaction> Pool<T> {
+    /// Whether a block at `base_fee` would find a transaction here that pays it.
+    pub fn ready(&mut self, base_fee: u64) -> bool {
+        self.heads.any_pays(base_fee)
+    }
+
     /// Start a block on the state `view` at `base_fee`. One pass over the senders.
     pub fn best<'a>(&'a self, view: &'a dyn StateView, base_fee: u64) -> Best<'a, T> {
         let mut waiting = Vec::with_capacity(self.heads.list().len());

@@ -19,9 +19,29 @@ pub(crate) struct Heads {
     list: Vec<Head>,
     /// Position in `list` by sender.
     position: Vec<Option<u32>>,
+    /// No head pays more than this, wei per gas; the dearest may have left.
+    max_fee_bound: u128,
 }
 
 impl Heads {
+    /// Whether a head can pay `base_fee`. A pass over memory when none can, and after it an answer at once until a
+    /// dearer head comes.
+    pub(crate) fn any_pays(&mut self, base_fee: u64) -> bool {
+        let base_fee = u128::from(base_fee);
+        if self.max_fee_bound < base_fee {
+            return false;
+        }
+        let mut dearest = 0;
+        for head in &self.list {
+            if head.price.max_fee >= base_fee {
+                return true;
+            }
+            dearest = head.price.max_fee.max(dearest);
+        }
+        self.max_fee_bound = dearest;
+        false
+    }
+
     /// In no particular order.
     pub(crate) fn list(&self) -> &[Head] {
         &self.list
@@ -32,6 +52,9 @@ impl Heads {
         let slot = sender as usize;
         if slot >= self.position.len() {
             self.position.resize(slot + 1, None);
+        }
+        if let Some(head) = head {
+            self.max_fee_bound = self.max_fee_bound.max(head.price.max_fee);
         }
         match (self.position[slot], head) {
             (Some(at), Some(head)) => self.list[at as usize] = head,

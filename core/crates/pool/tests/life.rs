@@ -78,6 +78,24 @@ fn the_base_fee_decides_the_effective_tip() {
 }
 
 #[test]
+fn a_pool_is_ready_when_a_first_transaction_pays_the_base_fee() {
+    let (mut pool, view) = rich(3, |_| {});
+    let priced = |sender, nonce, max_fee| tx(sender, nonce, 1).with(|tx| tx.max_fee = max_fee);
+    assert!(!pool.ready(0), "there is nothing");
+    fill(&mut pool, &view, &[priced(0, 0, 50), priced(0, 1, 500), priced(1, 0, 80), priced(2, 1, 500)]);
+    assert!(pool.ready(80));
+    assert!(!pool.ready(81), "the dear ones are behind a cheap one, and behind a gap");
+    assert!(pool.ready(80), "a refusal forgets nothing");
+    fill(&mut pool, &view, &[priced(2, 0, 90)]);
+    assert!(pool.ready(81), "a dearer one has come");
+    pool.remove(&priced(2, 0, 90).hash).expect("it is here");
+    assert!(!pool.ready(81));
+    pool.remove(&priced(1, 0, 80).hash).expect("it is here");
+    assert!(!pool.ready(51));
+    assert!(pool.ready(50));
+}
+
+#[test]
 fn a_skipped_sender_does_not_come_again() {
     let (mut pool, view) = rich(2, |_| {});
     fill(&mut pool, &view, &[tx(0, 0, 9), tx(0, 1, 9), tx(1, 0, 5), tx(1, 1, 7)]);

@@ -364,6 +364,10 @@ impl World {
 
     /// The builder's order, from the finalised state and from one that is ahead of it.
     fn check_best(&mut self) {
+        for base_fee in [self.env.base_fee, self.random.below(100)] {
+            let found = self.pool.best(&self.view, base_fee).next().is_some();
+            assert_eq!(self.pool.ready(base_fee), found, "at {base_fee}");
+        }
         let mut ahead = View { accounts: self.view.accounts.clone(), ..View::default() };
         self.check_order(&ahead);
         for account in ahead.accounts.values_mut() {

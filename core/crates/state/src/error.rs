@@ -9,6 +9,7 @@ use zg_types::ViewError;
 ///  ├─ UnknownBlock, NotChild,     the caller's: a block that is not where it was said to be, too many of them,
 ///  │  TooManyOverlays, Mismatch   or a diff that does not fit its parent
 ///  ├─ Missing                     the block is older than the kept history
+///  ├─ Chunk                       a peer's: a piece of a snapshot that does not parse, or does not follow
 ///  └─ Corrupt, Io                 the disk's: stop the node
 /// ```
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub enum StateError {
     /// The block is outside the kept history.
     #[error("missing trie node {0}")]
     Missing(String),
+    /// A piece of another node's state that no honest node sends.
+    #[error("snapshot chunk: {0}")]
+    Chunk(String),
     /// The database contradicts itself.
     #[error("corrupt state: {0}")]
     Corrupt(String),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! m                                meta: format, flushed block, oldest kept block
+//! p                                progress of a snapshot's import; there is no meta then, and no state
 //! l number                         the one link record, see `record`
 //! b number                         hash and state root of a finalised block
 //! a keccak(address)                account
@@ -18,6 +19,7 @@
 use alloy_primitives::B256;
 
 pub(crate) const META: &[u8] = b"m";
+pub(crate) const IMPORT: &[u8] = b"p";
 pub(crate) const LINK: u8 = b'l';
 pub(crate) const BLOCK: u8 = b'b';
 pub(crate) const ACCOUNT: u8 = b'a';

@@ -10,6 +10,7 @@
 //!   moves the buffer there in one synced batch of whole blocks. What was not flushed is lost with the process and
 //!   comes back by applying the same diffs again from `flushed()` on.
 //!
+//! A [`Reader`] cuts the state after a past block into chunks for other nodes; an [`Import`] makes a directory of them.
 //! A [`View`] reads one block's state through all layers and is not disturbed by what happens to them later.
 //! Errors: [`StateError`]; `Corrupt` and `Io` mean that the node must stop.
 
@@ -26,11 +27,13 @@ mod leveldb;
 mod overlay;
 mod proof;
 mod record;
+mod snapshot;
 mod state;
 mod verify;
 mod view;
 
 pub use error::StateError;
+pub use snapshot::{Import, Position, Reader};
 pub use state::{At, Options, Prepared, State};
 pub use view::View;
 pub use zg_trie::{Proof, SlotProof};

@@ -256,7 +256,7 @@ impl State {
     }
 
     /// Check that the state of the finalised block `number` is kept.
-    fn check_kept(&self, chain: &Chain, number: u64) -> Result<(), StateError> {
+    pub(crate) fn check_kept(&self, chain: &Chain, number: u64) -> Result<(), StateError> {
         if number > chain.head.number {
             return Err(StateError::UnknownBlock(number.to_string()));
         }
@@ -330,6 +330,9 @@ impl State {
 fn read_meta(snapshot: &Snapshot) -> Result<Option<Meta>, StateError> {
     let mut cursor = snapshot.cursor();
     let Some(bytes) = snapshot.get(key::META)? else {
+        if snapshot.get(key::IMPORT)?.is_some() {
+            return Err(StateError::Corrupt("the directory is a snapshot's import that was never finished".into()));
+        }
         cursor.seek(&[]);
         return match cursor.entry()? {
             None => Ok(None),

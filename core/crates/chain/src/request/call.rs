@@ -60,14 +60,25 @@ fn blob_hash(value: &Value) -> Result<B256, RequestError> {
 }
 
 impl CallFields {
-    /// Parse the UTF-8 JSON object `json`.
+    /// Parse the UTF-8 JSON object `json` of a call; where `input` and `data` differ, `input` counts.
     pub fn parse(json: &[u8]) -> Result<Self, RequestError> {
+        Self::read(&Fields::new(&parse_object(json)?, ""))
+    }
+
+    /// As [`Self::parse`], for a transaction: `input` and `data` that differ are an error.
+    pub fn parse_transaction(json: &[u8]) -> Result<Self, RequestError> {
         let map = parse_object(json)?;
         let fields = Fields::new(&map, "");
-        let input = match (fields.get("input", bytes)?, fields.get("data", bytes)?) {
-            (Some(input), Some(data)) if input != data => return Err(RequestError::DataAndInput),
-            (input, data) => input.or(data),
-        };
+        let transaction = Self::read(&fields)?;
+        let data = fields.get("data", bytes)?;
+        if data.is_some() && data != transaction.input {
+            return Err(RequestError::DataAndInput);
+        }
+        Ok(transaction)
+    }
+
+    fn read(fields: &Fields<'_>) -> Result<Self, RequestError> {
+        let (input, data) = (fields.get("input", bytes)?, fields.get("data", bytes)?);
         let call = Self {
             from: fields.get("from", address)?,
             to: fields.get("to", address)?,
@@ -76,7 +87,7 @@ impl CallFields {
             max_fee: fields.get("maxFeePerGas", unsigned_128)?,
             max_priority: fields.get("maxPriorityFeePerGas", unsigned_128)?,
             value: fields.get("value", quantity)?,
-            input,
+            input: input.or(data),
             nonce: fields.get("nonce", unsigned_64)?,
             chain_id: fields.get("chainId", unsigned_64)?,
             access_list: fields.list("accessList", access_list_item)?.map(AccessList),
@@ -151,13 +162,25 @@ mod tests {
 
     #[test]
     fn data_is_the_older_name_of_input() {
-        let call = CallFields::parse(br#"{"data": "0x01"}"#).unwrap();
-        assert_eq!(call.input, Some(bytes!("01")));
-        let both = CallFields::parse(br#"{"data": "0xAB", "input": "0xab"}"#).unwrap();
-        assert_eq!(both.input, Some(bytes!("ab")));
+        for parse in [CallFields::parse, CallFields::parse_transaction] {
+            assert_eq!(parse(br#"{"data": "0x01"}"#).unwrap().input, Some(bytes!("01")));
+            assert_eq!(parse(br#"{"data": "0xAB", "input": "0xab"}"#).unwrap().input, Some(bytes!("ab")));
+        }
+    }
+
+    #[test]
+    fn where_data_and_input_differ_a_call_takes_the_input_and_a_transaction_is_refused() {
+        for data in ["0x01", "0x"] {
+            let json = format!(r#"{{"data": "{data}", "input": "0x02"}}"#);
+            assert_eq!(CallFields::parse(json.as_bytes()).unwrap().input, Some(bytes!("02")));
+            assert_eq!(
+                CallFields::parse_transaction(json.as_bytes()).unwrap_err().to_string(),
+                "both \"data\" and \"input\" are set and not equal. Please use \"input\" to pass transaction call data"
+            );
+        }
         assert_eq!(
-            error(r#"{"data": "0x01", "input": "0x02"}"#),
-            "both \"data\" and \"input\" are set and not equal. Please use \"input\" to pass transaction call data"
+            error(r#"{"data": "0x1", "input": "0x02"}"#),
+            "invalid argument: hex string of odd length in field data"
         );
     }
 

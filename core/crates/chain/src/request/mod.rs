@@ -5,8 +5,8 @@
 //!   {"0x…": {"balance": "0x…"}}              ──StateOverrides::parse──▶  StateOverrides   the third argument of eth_call
 //! ```
 //! Every field may be absent or null; unknown fields are ignored. Common errors: a number that is not a minimal hex
-//! quantity, a byte string of odd or wrong length, `data` and `input` that differ, `gasPrice` beside the EIP-1559 fees,
-//! `state` beside `stateDiff`. What the values mean on a chain is checked by whoever executes them.
+//! quantity, a byte string of odd or wrong length, a transaction's `data` and `input` that differ, `gasPrice` beside the
+//! EIP-1559 fees, `state` beside `stateDiff`. What the values mean on a chain is checked by whoever executes them.
 
 mod call;
 mod field;

@@ -1,6 +1,6 @@
 //! Decoding and recovery against transactions that another implementation signed, and against hostile bytes.
 
-use crate::common::{mutations, noise, vector, vectors};
+use crate::common::{Vector, mutations, noise, vector, vectors};
 use alloy_consensus::Transaction as _;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{B256, Bytes, U256, hex, keccak256};
@@ -202,6 +202,40 @@ fn a_batch_answers_in_order_small_or_large() {
         let batch: Vec<_> = recover_batch(raws).into_iter().map(|tx| tx.map(|tx| (tx.hash, tx.sender))).collect();
         assert_eq!(batch, single);
         assert_eq!(batch.last(), Some(&Err(TransactionError::UnsupportedType)));
+    }
+}
+
+#[test]
+fn a_batch_answers_as_one_by_one_whatever_is_wrong_with_it() {
+    let signatures = |vector: Vector| {
+        let raw = vector.raw;
+        (raw.len() - 67..raw.len()).map(move |at| {
+            let mut spoilt = raw.to_vec();
+            spoilt[at] ^= 0x80;
+            Bytes::from(spoilt)
+        })
+    };
+    let raws: Vec<Bytes> = vectors().into_iter().flat_map(signatures).collect();
+    let single: Vec<_> = raws.iter().cloned().map(|raw| Transaction::recover(raw).map(|tx| tx.sender)).collect();
+    for error in [TransactionError::Signature, TransactionError::Recovery] {
+        assert!(single.contains(&Err(error.clone())), "{error}");
+    }
+    for size in [1, 3, 8, 17, raws.len()] {
+        let groups = raws.chunks(size).flat_map(|raws| recover_batch(raws.to_vec()));
+        assert_eq!(groups.map(|tx| tx.map(|tx| tx.sender)).collect::<Vec<_>>(), single, "{size}");
+    }
+}
+
+#[test]
+fn an_r_from_the_group_order_on_is_refused_before_recovery() {
+    let order = hex!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141");
+    let raw = vector("legacy").raw;
+    let start = raw.len() - 65;
+    for last in [0x41, 0x42, 0xff] {
+        let mut spoilt = raw.to_vec();
+        spoilt[start..start + 32].copy_from_slice(&order);
+        spoilt[start + 31] = last;
+        assert_eq!(Transaction::recover(spoilt.into()).unwrap_err(), TransactionError::Signature);
     }
 }
 

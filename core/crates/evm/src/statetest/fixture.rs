@@ -171,6 +171,7 @@ impl Fixture {
             prev_randao: self.env.current_random,
             parent_beacon_root: B256::ZERO,
             excess_blob_gas: self.env.current_excess_blob_gas.saturating_to(),
+            closing_calls: Vec::new(),
         }
     }
 

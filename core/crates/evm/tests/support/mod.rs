@@ -51,6 +51,7 @@ pub(crate) fn env() -> BlockEnv {
         prev_randao: B256::repeat_byte(0xbb),
         parent_beacon_root: B256::repeat_byte(0xcc),
         excess_blob_gas: 0,
+        closing_calls: Vec::new(),
     }
 }
 

@@ -5,3 +5,4 @@ mod durability;
 mod history;
 mod model;
 mod overlays;
+mod snapshot;
