@@ -9,9 +9,10 @@ import pytest
 import rlp
 
 from zg_node import _core
+from zg_node.contracts import staking
 from zg_node.errors import InvalidConfig
 from zg_node.execution.genesis import Genesis, load, packaged, parse
-from zg_node.node import first_set
+from zg_node.epochs import ValidatorSets
 from zg_node.types.block import Header
 from zg_node.types.hashing import EMPTY_CODE_HASH, keccak
 
@@ -43,8 +44,8 @@ stake = 1
 def block_zero(genesis: Genesis, shard: int, directory: Path) -> Header:
     """Block 0 as the engine makes it."""
     state = _core.State(str(directory / str(shard)), 8 << 20, 10)
-    _, attributes = genesis.block_zero(shard, first_set(genesis).hash())
-    executed = _core.Engine(genesis.chain_id(shard)).genesis(state, attributes, genesis.diff)
+    _, attributes = genesis.block_zero(shard, ValidatorSets(genesis).certain(0).hash())
+    executed = _core.Engine(genesis.chain_id(shard)).genesis(state, attributes, genesis.allocation(shard))
     state.close()
     return Header.decode(executed.header)
 
@@ -53,30 +54,53 @@ def block_zero(genesis: Genesis, shard: int, directory: Path) -> Header:
 
 
 def test_the_identity_of_the_development_network_is_pinned() -> None:
-    assert DEVNET.network.hex() == "aa697a2b023c243c2bd868947ae3e63310520f83f1ebd9f95e5b2990a5fc5a10"
-    assert first_set(DEVNET).hash().hex() == "3670245e2b4c7b517af1587ce20e6ed669e0a2144f835a25d049924ff673fe6c"
-    assert keccak(DEVNET.diff).hex() == "e71e442068315923b177f50020ed33c794e6b5b37440c6ca1bacc578bcb158da"
+    assert DEVNET.network.hex() == "991f35c2426c39e8cb2a7bfcff687378b81bf917562d062bf8495f983b2a2333"
+    assert (
+        ValidatorSets(DEVNET).certain(0).hash().hex()
+        == "3670245e2b4c7b517af1587ce20e6ed669e0a2144f835a25d049924ff673fe6c"
+    )
+    assert keccak(DEVNET.allocation(0)).hex() == "b157d0bb20b75d72838508448481712083b221da28f14ba941afeb675bada938"
+    assert keccak(DEVNET.allocation(1)).hex() == "e71e442068315923b177f50020ed33c794e6b5b37440c6ca1bacc578bcb158da"
 
 
 @pytest.mark.parametrize(
-    ("shard", "block_hash"),
+    ("shard", "block_hash", "state_root"),
     [
-        (0, "2626d550f4b03b3d1767ff682fb4e7d2ff638a5bd1dc06f4377050cfa60ef974"),
-        (1, "ab1268aff74e46a00aea751290727fe1f9a3059ed8f075cca91cddb3ac8c45eb"),
+        (
+            0,
+            "f167cff44941eed99bb4c530ffa35fea3418f002c13e819a61c4e88e139ac1e1",
+            "cca83c50e0157645187a95a0017101bd10bb898f6a67d9b73ff788b159f2e139",
+        ),
+        (
+            1,
+            "bec8cac7786794fc8375fedb6d4a253e6ab72d64ce0ec8f0bae92ce5116e9a2d",
+            "178bf7d5260b025f7db1050a4d0a59af8e9fd5f500556c0e278db8953cab31cc",
+        ),
     ],
 )
-def test_block_zero_of_the_development_network_is_pinned(tmp_path: Path, shard: int, block_hash: str) -> None:
+def test_block_zero_of_the_development_network_is_pinned(
+    tmp_path: Path, shard: int, block_hash: str, state_root: str
+) -> None:
     header = block_zero(DEVNET, shard, tmp_path)
     assert header.hash.hex() == block_hash
-    assert header.state_root.hex() == "178bf7d5260b025f7db1050a4d0a59af8e9fd5f500556c0e278db8953cab31cc"
+    assert header.state_root.hex() == state_root
 
 
-def test_shards_differ_in_chain_id_and_randomness_only(tmp_path: Path) -> None:
+def test_shards_but_the_root_differ_in_chain_id_and_randomness_only(tmp_path: Path) -> None:
     assert (DEVNET.chain_id(0), DEVNET.chain_id(3)) == (1_660_200, 1_660_203)
-    root, other = (block_zero(DEVNET, shard, tmp_path) for shard in (0, 1))
-    assert root.state_root == other.state_root
-    assert root.extra_data == other.extra_data
-    assert root.prev_randao != other.prev_randao
+    root, one, other = (block_zero(DEVNET, shard, tmp_path) for shard in (0, 1, 2))
+    assert root.state_root != one.state_root == other.state_root
+    assert root.extra_data == one.extra_data == other.extra_data
+    assert len({root.prev_randao, one.prev_randao, other.prev_randao}) == 3
+
+
+def test_the_root_shard_has_the_staking_contract_beside_what_every_shard_has() -> None:
+    root, shard = ({bytes(a[0]): a for a in rlp.decode(DEVNET.allocation(i))[0]} for i in (0, 1))
+    own = staking.validator_address(staking.placeholder_pubkey(DEVNET.validators[0][0]))
+    assert root.keys() - shard.keys() == {staking.STAKING, own}
+    assert all(root[address] == shard[address] for address in shard)
+    balance = int.from_bytes(root[staking.STAKING][2][1], "big")
+    assert balance == (32 + 1_000_000) * 10**18, "the stake and the reserve"
 
 
 def test_public_keys_are_those_of_the_accounts() -> None:
@@ -110,6 +134,9 @@ def test_the_identity_does_not_depend_on_spelling() -> None:
         ("60_000_000", "60_000_001"),
         ('balance_wei = "5"', 'balance_wei = "6"'),
         ("stake = 1", "stake = 2"),
+        ("stake = 1", "stake = 1\ncommission_ppm = 1"),
+        ("stake = 1", f'stake = 1\npubkey48 = "0x{"a5" * 48}"'),
+        ("[fees]", "[staking]\nepoch_blocks = 20\n\n[fees]"),
         (ALICE, "0x" + "a2" * 20),
     ],
 )
@@ -123,7 +150,7 @@ def test_the_allocation_is_in_order_of_addresses() -> None:
         f'[[accounts]]\naddress = "0x{"01" * 20}"\nbalance_wei = "1"\n\n'
         f'[[predeploys]]\nname = "p"\naddress = "0x{"b2" * 20}"\ncode = "0x6001"\n\n[[validators]]',
     )
-    accounts, codes = rlp.decode(parse(text, "x").diff)
+    accounts, codes = rlp.decode(parse(text, "x").allocation(1))
     assert [account[0].hex()[:2] for account in accounts] == ["01", "a1", "b2"]
     assert codes == [b"\x60\x01"]
     assert accounts[0][2] == [b"", b"\1", EMPTY_CODE_HASH]
@@ -138,6 +165,8 @@ def test_validators_are_in_order_of_addresses() -> None:
 # ── refused ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 ACCOUNT = f'\n[[accounts]]\naddress = "{ALICE}"\nbalance_wei = "1"\n'
+AGAIN = '\n[[validators]]\naddress = "0x{}"\nstake = 1\npubkey48 = "0x{}"\n'
+STAKING = "0xea224dBB52F57752044c0C86aD50930091F561B9"
 PREDEPLOY = f'\n[[predeploys]]\nname = "p"\naddress = "0x{"b2" * 20}"\n'
 
 
@@ -169,6 +198,12 @@ PREDEPLOY = f'\n[[predeploys]]\nname = "p"\naddress = "0x{"b2" * 20}"\n'
         (MINIMAL + PREDEPLOY + 'artifact = "../chains/devnet"\n', "predeploys.0.artifact: "),
         (MINIMAL.split("[[validators]]", 1)[0], "validators: a network needs at least one"),
         (MINIMAL.replace("stake = 1", "stake = 0"), "validators.0.stake: "),
+        (MINIMAL + AGAIN.format("02" * 20, "05" * 47), "validators.1.pubkey48: "),
+        (MINIMAL + AGAIN.format("c3" * 20, "05" * 48), "validators: two have the same address"),
+        (MINIMAL.replace("stake = 1", "stake = 1\ncommission_ppm = 1000001"), "validators.0.commission_ppm: "),
+        (MINIMAL + ACCOUNT.replace(ALICE, STAKING), "is the staking contract's"),
+        (MINIMAL + "[staking]\nunbonding_epochs = 2", "staking.unbonding_epochs: "),
+        (MINIMAL + "[staking]\nextra = 2", "staking.extra: Extra inputs are not permitted"),
     ],
 )
 def test_what_is_wrong_with_a_chain_file_is_named(text: str, sentence: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from zg_node.cli.abi import encode_arguments
+from zg_node.contracts.abi import canonical_type
 from zg_node.errors import InvalidConfig
 
 ARTIFACT_MAX_BYTES = 16 * 1024 * 1024
@@ -72,14 +73,6 @@ def _constructor(abi: object, path: Path) -> tuple[str, ...]:
         raise InvalidConfig(f"{path}: its abi is not a contract's")
     try:
         entries: list[dict[str, Any]] = [entry for entry in abi if entry["type"] == "constructor"]
-        return tuple(_type(parameter) for entry in entries for parameter in entry["inputs"])
+        return tuple(canonical_type(parameter) for entry in entries for parameter in entry["inputs"])
     except (KeyError, TypeError, RecursionError) as error:
         raise InvalidConfig(f"{path}: its abi is not a contract's") from error
-
-
-def _type(parameter: dict[str, Any]) -> str:
-    """A parameter's canonical type; a struct becomes its tuple."""
-    kind = str(parameter["type"])
-    if not kind.startswith("tuple"):
-        return kind
-    return "(" + ",".join(_type(part) for part in parameter["components"]) + ")" + kind.removeprefix("tuple")

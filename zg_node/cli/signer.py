@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import click
 
@@ -17,6 +17,29 @@ from zg_node.execution.genesis import packaged, parse
 from zg_node.keys import address_of, parse_secret
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Signer(Protocol):
+    """Whoever has a key to sign with."""
+
+    def secret(self) -> bytes:
+        """The key, 32 bytes. Raises InvalidConfig."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSigner:
+    """A key that was read once, for several transactions."""
+
+    key: bytes = field(repr=False)
+
+    def secret(self) -> bytes:
+        """See `Signer`."""
+        return self.key
+
+    @property
+    def address(self) -> bytes:
+        return address_of(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +63,10 @@ class SignerChoice:
             return keystore(self.home).export(self.sender, ask_password(self.password_file, confirm=False))
         assert self.key_file is not None
         return parse_secret(self.key_file.read_text(encoding="utf-8", errors="replace"), str(self.key_file))
+
+    def open(self) -> OpenedSigner:
+        """Read the key now. Raises InvalidConfig."""
+        return OpenedSigner(self.secret())
 
     def address(self) -> bytes | None:
         """The sender without opening its keystore; None when nobody is named."""

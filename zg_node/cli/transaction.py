@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from zg_node.cli.client import RpcClient
-from zg_node.cli.signer import SignerChoice
+from zg_node.cli.signer import Signer
 from zg_node.cli.values import Amount
 from zg_node.errors import Unavailable
 from zg_node.keys import address_of, checksum
@@ -53,7 +53,7 @@ def fee_options(command: Command) -> Command:
 
 
 def send_transaction(
-    node: RpcClient, signer: SignerChoice, fees: Fees, to: bytes | None, value: int, data: bytes
+    node: RpcClient, signer: Signer, fees: Fees, to: bytes | None, value: int, data: bytes
 ) -> dict[str, object]:
     """Send and wait; `to` None creates a contract. Returns what to print.
 

@@ -15,6 +15,7 @@ from zg_node.cli.output import show
 from zg_node.cli.signer import SignerChoice, signer_options
 from zg_node.cli.transaction import Fees, fee_options, send_transaction
 from zg_node.cli.values import Address, Amount, Hex
+from zg_node.contracts.abi import parse_function
 from zg_node.errors import Unavailable
 from zg_node.keys import checksum
 
@@ -53,7 +54,7 @@ def send(
     """
     if data is not None and signature is not None:
         raise click.UsageError("give either --data or SIGNATURE, not both")
-    payload = abi.parse_signature(signature).encode(arguments) if signature else data or b""
+    payload = abi.encode_call(parse_function(signature), arguments) if signature else data or b""
     signer, fees = _split(options)
     _report(send_transaction(client(rpc, shard), signer, fees, to, value, payload), as_json)
 
@@ -106,15 +107,15 @@ def call(
     """
     if (data is None) == (signature is None):
         raise click.UsageError("give either SIGNATURE with ARGUMENTS, or --data")
-    parsed = abi.parse_signature(signature) if signature else None
-    payload = parsed.encode(arguments) if parsed else data or b""
+    parsed = parse_function(signature) if signature else None
+    payload = abi.encode_call(parsed, arguments) if parsed else data or b""
     request = {"to": checksum(to), "input": "0x" + payload.hex()}
     if sender is not None:
         request["from"] = checksum(sender)
     result = client(rpc, shard).call("eth_call", request, block)
     if not isinstance(result, str):
         raise Unavailable(f"{rpc} answered eth_call with {result!r}")
-    values = parsed.decode(Hex().convert(result, None, None)) if parsed and parsed.outputs else None
+    values = abi.decode_answer(parsed, Hex().convert(result, None, None)) if parsed and parsed.outputs else None
     if as_json:
         show({"data": result, "values": values}, as_json)
     elif values is None:

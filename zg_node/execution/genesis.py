@@ -1,6 +1,9 @@
 """Block 0: a chain file (TOML) becomes the allocation of every shard, the first validator set and the network's
 identity.
 
+    chain file ─▶ allocation of every shard
+                       └─ + staking contract, initialised by system calls ─▶ allocation of the root shard
+
 The keys are explained in genesis/README.md. Artefacts named by predeploys are packaged under zg_node/genesis_data.
 """
 
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +20,10 @@ import orjson
 import rlp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from zg_node.errors import InvalidConfig
+from zg_node import _core
+from zg_node.contracts import artifact as artifacts
+from zg_node.contracts import staking
+from zg_node.errors import InvalidBlock, InvalidConfig
 from zg_node.execution.fees import BASE_FEE_MAX, FeeRules
 from zg_node.types.block import Attributes, ConsensusHeader
 from zg_node.types.hashing import EMPTY_CODE_HASH, ZERO_HASH, keccak
@@ -24,6 +31,8 @@ from zg_node.types.hashing import EMPTY_CODE_HASH, ZERO_HASH, keccak
 Hex = Annotated[str, Field(pattern=r"^0x([0-9a-fA-F]{2})*$")]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Wei = Annotated[str, Field(pattern=r"^[0-9]{1,78}$")]
+Reward = Annotated[str, Field(pattern=r"^[0-9]{1,30}$")]
+Pubkey = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{96}$")]
 
 PACKAGED = frozenset({"devnet"})
 """Chain files that come with the package, by name."""
@@ -60,7 +69,20 @@ class FundedAccount(_Strict):
 class GenesisValidator(_Strict):
     address: Address
     stake: int = Field(gt=0, lt=2**64)
+    operator: Address | None = None
+    pubkey48: Pubkey | None = None
+    commission_ppm: int = Field(default=0, ge=0, le=1_000_000)
     private_key: Hex | None = None
+
+
+class StakingRules(_Strict):
+    epoch_blocks: int = Field(default=1000, ge=2, le=1_000_000)
+    unbonding_epochs: int = Field(default=600, ge=3, le=1_000_000)
+    jail_epochs: int = Field(default=2, ge=1, le=1_000_000)
+    min_self_stake: int = Field(default=32, gt=0, lt=2**64)
+    reward_per_epoch_wei: Reward = "0"
+    reserve_wei: Reward = "0"
+    slash_ppm: int = Field(default=50_000, ge=1, le=1_000_000)
 
 
 class ChainFile(_Strict):
@@ -70,22 +92,37 @@ class ChainFile(_Strict):
     chain_id: int = Field(gt=0, le=CHAIN_ID_MAX)
     fork: str
     timestamp_s: int = Field(ge=0)
+    shards: int = Field(default=1, ge=1, le=1024)
     block_gas_limit: int = Field(ge=30_000_000, le=10_000_000_000)
     fees: Fees
+    staking: StakingRules = StakingRules()
     predeploys: tuple[Predeploy, ...] = ()
     accounts: tuple[FundedAccount, ...] = ()
     validators: tuple[GenesisValidator, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Genesis:
     """A network, ready to be instantiated on every shard."""
 
     file: ChainFile
     network: bytes
     """32 bytes: the keccak of the chain file's canonical JSON. Data directories are bound to it."""
-    diff: bytes
-    """The allocation as a state diff on nothing."""
+    shard_diff: bytes
+    """The allocation of shards other than the root, as a state diff on nothing."""
+
+    @cached_property
+    def diff(self) -> bytes:
+        """The allocation of the root shard: that of every shard, and the staking contract."""
+        return _with_staking(self.file, self.network)
+
+    def allocation(self, shard: int) -> bytes:
+        """The allocation of `shard` as a state diff on nothing."""
+        return self.shard_diff if shard else self.diff
+
+    @property
+    def epoch_blocks(self) -> int:
+        return self.file.staking.epoch_blocks
 
     @property
     def fees(self) -> FeeRules:
@@ -152,8 +189,7 @@ def parse(text: str, name: str) -> Genesis:
         raise InvalidConfig(f"{name}: {where}: {first['msg']}") from error
     if file.fork != "osaka":
         raise InvalidConfig(f"{name}: fork: this version runs osaka, not {file.fork!r}")
-    if not file.validators:
-        raise InvalidConfig(f"{name}: validators: a network needs at least one")
+    _check(file, name)
     canonical = orjson.dumps(file.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
     return Genesis(file, keccak(canonical), _allocation(file, name))
 
@@ -163,8 +199,63 @@ def packaged(name: str) -> str:
     return (resources.files("zg_node") / "genesis_data" / "chains" / f"{name}.toml").read_text()
 
 
-def _allocation(file: ChainFile, name: str) -> bytes:
-    """The canonical state diff (see core/crates/types/src/diff.rs)."""
+def _check(file: ChainFile, name: str) -> None:
+    """Raise InvalidConfig for what the staking contract, or a validator set, could not hold."""
+    addresses = [*(entry.address for entry in file.predeploys), *(entry.address for entry in file.accounts)]
+    if staking.STAKING in map(_bytes, addresses):
+        raise InvalidConfig(f"{name}: 0x{staking.STAKING.hex()} is the staking contract's, and allocated by itself")
+    if not file.validators:
+        raise InvalidConfig(f"{name}: validators: a network needs at least one")
+    if len(file.validators) > staking.VALIDATORS_MAX:
+        raise InvalidConfig(f"{name}: validators: at most {staking.VALIDATORS_MAX}, not {len(file.validators)}")
+    members = _members(file)
+    for what, keys in (("address", [m.voter for m in members]), ("pubkey48", [m.pubkey for m in members])):
+        if len(set(keys)) != len(keys):
+            raise InvalidConfig(f"{name}: validators: two have the same {what}")
+
+
+def _members(file: ChainFile) -> list[staking.GenesisMember]:
+    """The first validators, by voter."""
+    members = []
+    for validator in file.validators:
+        voter = _bytes(validator.address)
+        operator = _bytes(validator.operator) if validator.operator else voter
+        pubkey = _bytes(validator.pubkey48) if validator.pubkey48 else staking.placeholder_pubkey(voter)
+        members.append(staking.GenesisMember(operator, voter, validator.stake, validator.commission_ppm, pubkey))
+    return sorted(members, key=lambda member: member.voter)
+
+
+def _with_staking(file: ChainFile, network: bytes) -> bytes:
+    """The allocation with the staking contract, as the contract's own code initialises it."""
+    rules = file.staking
+    config = staking.StakingConfig(
+        network=network,
+        epoch_blocks=rules.epoch_blocks,
+        unbonding_epochs=rules.unbonding_epochs,
+        jail_epochs=rules.jail_epochs,
+        min_self_stake=rules.min_self_stake * staking.COIN,
+        reward_per_epoch=int(rules.reward_per_epoch_wei),
+        slash_ppm=rules.slash_ppm,
+    )
+    reserve = int(rules.reserve_wei)
+    balance = sum(validator.stake for validator in file.validators) * staking.COIN + reserve
+    contract = Predeploy(
+        name="Staking", address="0x" + staking.STAKING.hex(), balance_wei=str(balance), artifact="Staking"
+    )
+    allocation = _allocation(file, file.name, (contract,))
+    nothing = bytes(32)
+    attributes = Attributes(
+        0, file.timestamp_s, bytes(20), file.block_gas_limit, file.fees.base_fee_floor_wei, nothing, b"", nothing
+    )
+    calls = staking.genesis_calls(config, reserve, _members(file))
+    try:
+        return _core.Engine(file.chain_id).initialise(attributes, allocation, calls)
+    except InvalidBlock as error:
+        raise InvalidConfig(f"{file.name}: the staking contract refuses its genesis: {error}") from error
+
+
+def _allocation(file: ChainFile, name: str, more: tuple[Predeploy, ...] = ()) -> bytes:
+    """The state diff (see core/crates/types/src/diff.rs) of the file's accounts and predeploys, and of `more`."""
     accounts: dict[bytes, list[object]] = {}
     codes: dict[bytes, bytes] = {}
 
@@ -179,7 +270,7 @@ def _allocation(file: ChainFile, name: str) -> bytes:
             raise InvalidConfig(f"{name}: the balance of {address} exceeds 256 bits")
         accounts[key] = [key, [], [nonce, int(balance), code_hash], b"", []]
 
-    for predeploy in file.predeploys:
+    for predeploy in (*file.predeploys, *more):
         if (predeploy.code is None) == (predeploy.artifact is None):
             raise InvalidConfig(f"{name}: predeploy {predeploy.name!r} needs exactly one of code and artifact")
         code = _bytes(predeploy.code) if predeploy.code else _runtime(predeploy.artifact or "", name)
@@ -191,9 +282,8 @@ def _allocation(file: ChainFile, name: str) -> bytes:
 
 
 def _runtime(artifact: str, name: str) -> bytes:
-    path = resources.files("zg_node") / "genesis_data" / "artifacts" / f"{artifact}.json"
     try:
-        return _bytes(orjson.loads(path.read_bytes())["runtime"])
+        return artifacts.runtime(artifact)
     except FileNotFoundError as error:
         raise InvalidConfig(f"{name}: there is no artefact {artifact!r} in this version") from error
 
