@@ -1,0 +1,64 @@
+"""Nodes that find one another: by the table, by an address book, on the local network."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.p2p.nodes import TestNode, start, stop
+
+
+def test_two_who_know_the_same_third_find_each_other(tmp_path: Path) -> None:
+    async def life() -> None:
+        third = TestNode(tmp_path, 3, dht=True)
+        await start(third)
+        one, two = (TestNode(tmp_path, index, dht=True, bootstrap=third.network.addresses) for index in (1, 2))
+        await start(one, two)
+        try:
+            await one.until_connected(two, third)
+            await two.until_connected(one, third)
+        finally:
+            await stop(one, two, third)
+
+    asyncio.run(life())
+
+
+def test_a_node_finds_its_peers_again_without_a_bootstrap_address(tmp_path: Path) -> None:
+    async def life() -> None:
+        one, two = TestNode(tmp_path, 1), TestNode(tmp_path, 2)
+        await start(one)
+        two = TestNode(tmp_path, 2, bootstrap=one.network.addresses)
+        await start(two)
+        try:
+            await two.until_connected(one)
+            await stop(two)
+            again = TestNode(tmp_path, 2)
+            await start(again)
+            await again.until_connected(one)
+            await stop(again)
+        finally:
+            await stop(one, two)
+
+    asyncio.run(life())
+
+
+def test_two_that_dial_each_other_keep_one_connection(tmp_path: Path) -> None:
+    async def life() -> None:
+        one, two = TestNode(tmp_path, 1), TestNode(tmp_path, 2)
+        await start(one, two)
+        try:
+            one.network.dial(two.network.addresses[0])
+            two.network.dial(one.network.addresses[0])
+            await one.until_connected(two)
+            await two.until_connected(one)
+            for index in range(40):  # over the time at which the second connection goes
+                one.network.send(two.id, bytes([index]))
+                two.network.send(one.id, bytes([index]))
+                await one.until(lambda count=index: len(one.direct) > count, "a message arrives")  # type: ignore[misc]
+                await two.until(lambda count=index: len(two.direct) > count, "a message arrives")  # type: ignore[misc]
+            assert [connected for _, connected in one.comings] == [True]
+            assert [connected for _, connected in two.comings] == [True]
+        finally:
+            await stop(one, two)
+
+    asyncio.run(life())

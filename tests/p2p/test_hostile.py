@@ -1,0 +1,283 @@
+"""Attackers against a node, on both paths. After each the host's process is the same one, serves its friend, and has
+scored whom it could name."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.p2p.attacker import DATA, HEADER, PING, SYN, WINDOW, connected
+from tests.p2p.nodes import ECHO, TestNode, start_pair, stop
+from zg_node.p2p.framing import PART_HEADER, prefixed
+from zg_node.p2p.negotiation import token
+from zg_node.p2p.topics import BULK_PROTOCOL, DIRECT_PROTOCOL, MESH_PROTOCOL
+
+MIB = 1024 * 1024
+RESIDENT_MAX_BYTES = 300 * MIB
+Attack = Callable[[str], Awaitable[str]]
+"""(address) → our peer id, "" when the victim cannot know it."""
+
+
+class Field:
+    """A victim, its friend, and the loop that they live on."""
+
+    def __init__(self, runner: asyncio.Runner, victim: TestNode, friend: TestNode, fast_path: bool) -> None:
+        self._runner = runner
+        self.fast_path = fast_path
+        self.victim = victim
+        self.friend = friend
+        self._pid = victim.network.host_pid
+
+    def attack(self, attack: Attack) -> str:
+        """Run an attack in a thread of its own and check that the victim is well; returns the attacker's peer id."""
+        return self._runner.run(self._attack(attack))
+
+    def score_after(self, attack: Attack) -> int:
+        """Run an attack; returns the points that are left to the attacker."""
+        name = self.attack(attack)
+        return self._runner.run(self._points(name))
+
+    async def _attack(self, attack: Attack) -> str:
+        address = self.victim.network.addresses[0]
+        name = await asyncio.to_thread(trio.run, attack, address)
+        assert await self.friend.network.request(self.victim.id, ECHO, b"well?", 10) == b"well?"
+        assert self.victim.network.host_pid == self._pid
+        assert self.victim.count("zg_p2p_host_restarts_total") == 0
+        assert self.victim.count("zg_p2p_host_resident_bytes") < RESIDENT_MAX_BYTES
+        return str(name)
+
+    async def _points(self, name: str) -> int:
+        def seen() -> list[int]:
+            return [peer.score for peer, _ in self.victim.comings if peer.id == name and peer.score < 100]
+
+        await self.victim.until(lambda: bool(seen()), f"{name} has lost points")
+        return min(seen())
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["fast", "stock"])
+def field(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
+    home: Path = tmp_path_factory.mktemp("hostile")
+    with asyncio.Runner() as runner:
+        victim, friend = runner.run(start_pair(home, fast_path=request.param))
+        yield Field(runner, victim, friend, request.param)
+        runner.run(stop(victim, friend))
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x00" * 1_000,
+        b"\xff" * 1_000,
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x13/multistream/1.0.0\n" + b"\xff" * 999,
+    ],
+    ids=["zeros", "ones", "http", "half a negotiation"],
+)
+def test_garbage_instead_of_a_handshake(field: Field, garbage: bytes) -> None:
+    async def attack(address: str) -> str:
+        host, port = address.split("/")[2], int(address.split("/")[4])
+        with socket.create_connection((host, port), timeout=10) as sock:
+            sock.sendall(garbage)
+            while sock.recv(4096):
+                pass
+        return ""
+
+    field.attack(attack)
+
+
+def test_plaintext_is_not_spoken(field: Field) -> None:
+    async def attack(address: str) -> str:
+        host, port = address.split("/")[2], int(address.split("/")[4])
+        with socket.create_connection((host, port), timeout=10) as sock:
+            sock.sendall(token("/multistream/1.0.0") + token("/plaintext/2.0.0"))
+            received = b""
+            while not received.endswith(token("na")):
+                received += sock.recv(4096)
+        return ""
+
+    field.attack(attack)
+
+
+def test_handshakes_that_stall_are_given_up(field: Field) -> None:
+    async def attack(address: str) -> str:
+        host, port = address.split("/")[2], int(address.split("/")[4])
+        sockets = [socket.create_connection((host, port), timeout=10) for _ in range(40)]
+        for sock in sockets:
+            while sock.recv(4096):
+                pass
+            sock.close()
+        return ""
+
+    field.attack(attack)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        HEADER.pack(0, DATA, SYN, 1, 0xFFFFFFFF) + bytes(MIB),
+        HEADER.pack(0, WINDOW, SYN, 1, 0) + HEADER.pack(0, DATA, 0, 1, 17 * MIB) + bytes(MIB),
+    ],
+    ids=["four gigabytes", "more than any window"],
+)
+def test_frames_that_are_too_large(field: Field, frame: bytes) -> None:
+    async def attack(address: str) -> str:
+        async with connected(address) as peer:
+            await peer.write(frame)
+            await peer.until_closed()
+            return peer.name
+
+    if field.fast_path:
+        assert field.score_after(attack) == 75
+    else:  # the library closes the connection and says nothing
+        field.attack(attack)
+
+
+def test_data_for_a_stream_that_is_over(field: Field) -> None:
+    async def attack(address: str) -> str:
+        async with connected(address) as peer:
+            await peer.frame(WINDOW, SYN, 1, 0)
+            with trio.move_on_after(5):
+                for _ in range(1_000):
+                    if not await peer.frame(DATA, 0, 1, 64_000, bytes(64_000)):
+                        break
+            return peer.name
+
+    field.attack(attack)
+
+
+def test_pings_whose_answers_nobody_reads(field: Field) -> None:
+    async def attack(address: str) -> str:
+        pings = b"".join(HEADER.pack(0, PING, SYN, 0, index) for index in range(5_000))
+        async with connected(address) as peer:
+            with trio.move_on_after(3):
+                while await peer.write(pings):
+                    pass
+            return peer.name
+
+    field.attack(attack)
+
+
+def test_streams_without_end(field: Field) -> None:
+    async def attack(address: str) -> str:
+        async with connected(address) as peer:
+            frames = b"".join(HEADER.pack(0, WINDOW, SYN, 2 * index + 1, 0) for index in range(20_000))
+            with trio.move_on_after(2):  # a victim that does not read on is well within its rights
+                await peer.write(frames)
+                await peer.read_for(0.5)
+            return peer.name
+
+    field.attack(attack)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "data"),
+    [
+        (MESH_PROTOCOL, b"\x05\xff\xff\xff\xff\xff"),
+        (MESH_PROTOCOL, b"\xff\xff\xff\x7f"),
+        (DIRECT_PROTOCOL, b"\xff\xff\xff\xff"),
+        (BULK_PROTOCOL, prefixed(PART_HEADER.pack(1, 2) + b"x")),
+        (BULK_PROTOCOL, prefixed(PART_HEADER.pack(0, 2**31) + b"x")),
+        (ECHO, b"\x7f\xff\xff\xff"),
+        (ECHO, prefixed(b"question") + b"and more"),
+    ],
+    ids=[
+        "no protobuf",
+        "a frame of 256 MiB",
+        "a message of 4 GiB",
+        "a second part first",
+        "parts of 2 GiB",
+        "a question of 2 GiB",
+        "more than a question",
+    ],
+)
+def test_nonsense_on_a_protocol_costs_points(field: Field, protocol: str, data: bytes) -> None:
+    async def attack(address: str) -> str:
+        async with connected(address) as peer:
+            await peer.open(protocol, data)
+            await peer.read_for(0.5)
+            return peer.name
+
+    if field.fast_path or protocol != MESH_PROTOCOL:
+        assert field.score_after(attack) == 75
+    else:  # the library resets the stream and may say nothing
+        field.attack(attack)
+
+
+def test_a_negotiation_that_is_none_costs_points(field: Field) -> None:
+    async def attack(address: str) -> str:
+        async with connected(address) as peer:
+            await peer.frame(WINDOW, SYN, 1, 0)
+            await peer.frame(DATA, 0, 1, 100, b"\xff" * 100)
+            await peer.read_for(0.5)
+            return peer.name
+
+    assert field.score_after(attack) == 75
+
+
+def test_one_who_goes_on_is_banned(field: Field) -> None:
+    async def attack(address: str) -> str:
+        async with connected(address) as peer:
+            for index in range(8):
+                await peer.open(DIRECT_PROTOCOL, b"\xff\xff\xff\xff", stream=2 * index + 1)
+            await peer.until_closed()
+            return peer.name
+
+    bans = field.victim.count("zg_p2p_bans_total")
+    field.attack(attack)
+    field._runner.run(field.victim.until(lambda: field.victim.count("zg_p2p_bans_total") > bans, "it is banned"))
+
+
+def test_a_question_that_never_ends_is_given_up(field: Field) -> None:
+    async def attack(address: str) -> str:
+        async with connected(address) as peer:
+            for index in range(100):
+                await peer.open(ECHO, b"\0\0\1\0" + b"half", stream=2 * index + 1)
+            await peer.read_for(0.5)
+            return peer.name
+
+    field.attack(attack)
+
+
+def test_one_who_reads_nothing_delays_nobody(field: Field) -> None:
+    """The victim broadcasts 40 MB; the friend has it all while the attacker's window stays shut."""
+    message = bytes(MIB)
+
+    async def attack(address: str) -> str:
+        async with connected(address) as peer:
+            await trio.sleep(6)
+            return peer.name
+
+    async def broadcast() -> None:
+        await field.victim.until(lambda: len(field.victim.network.peers()) > 1, "the attacker is there")
+        before = len(field.friend.direct)
+        for index in range(40):
+            field.victim.network.broadcast(message)
+            await field.friend.until(lambda count=index: len(field.friend.direct) > before + count, "it arrives")  # type: ignore[misc]
+
+    async def both() -> None:
+        await asyncio.gather(broadcast(), asyncio.to_thread(trio.run, attack, field.victim.network.addresses[0]))
+
+    field._runner.run(both())
+
+
+def test_a_flood_of_messages_is_slowed_down(field: Field) -> None:
+    async def attack(address: str) -> str:
+        async with connected(address) as peer:
+            flood = prefixed(b"x") * 12_000
+            for index in range(4):
+                await peer.open(DIRECT_PROTOCOL, flood, stream=2 * index + 1)
+            await peer.read_for(0.5)
+            return peer.name
+
+    throttled = field.victim.count("zg_p2p_throttled_total")
+    assert field.score_after(attack) < 100
+    field._runner.run(field.victim.until(lambda: field.victim.count("zg_p2p_throttled_total") > throttled, "slowed"))
+
+
+def test_the_friend_was_never_blamed(field: Field) -> None:
+    assert [peer.score for peer in field.victim.network.peers() if peer.id == field.friend.id] == [100]

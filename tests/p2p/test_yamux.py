@@ -1,0 +1,334 @@
+"""Our Yamux alone, over a pipe without encryption."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from libp2p.io.exceptions import IOException
+from libp2p.peer.id import ID
+from libp2p.stream_muxer.exceptions import MuxedConnUnavailable, MuxedStreamEOF, MuxedStreamError, MuxedStreamReset
+
+from zg_node.p2p import yamux
+from zg_node.p2p.yamux import (
+    ACK,
+    DATA,
+    FIN,
+    GO_AWAY,
+    HEADER,
+    PING,
+    PING_INTERVAL_S,
+    RST,
+    SILENCE_MAX_S,
+    SYN,
+    WINDOW_BYTES,
+    WINDOW_MAX_BYTES,
+    WINDOW_UPDATE,
+    FastStream,
+    FastYamux,
+)
+
+PEER = ID(b"peer")
+
+
+class PlainSession:
+    """What `FastYamux` uses of a Noise session, with no encryption: packets are a length and the bytes."""
+
+    def __init__(self, pipe: Any) -> None:
+        def clear(_: None, data: bytes) -> bytes:
+            return bytes(data)
+
+        cipher = SimpleNamespace(encrypt_with_ad=clear, decrypt_with_ad=clear)
+        protocol = SimpleNamespace(cipher_state_encrypt=cipher, cipher_state_decrypt=cipher)
+        self.conn = SimpleNamespace(
+            noise_state=SimpleNamespace(noise_protocol=protocol), read_writer=SimpleNamespace(read_write_closer=self)
+        )
+        self._pipe = pipe
+
+    def _drain(self, _: None) -> bytes:
+        return b""
+
+    async def read(self) -> bytes:
+        try:
+            return bytes(await self._pipe.receive_some(100_000))
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise IOException(str(error)) from error
+
+    async def write(self, data: bytes) -> None:
+        try:
+            await self._pipe.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise IOException(str(error)) from error
+
+    async def close(self) -> None:
+        await trio.aclose_forcefully(self._pipe)
+
+
+@asynccontextmanager
+async def pair() -> AsyncIterator[tuple[FastYamux, FastYamux, list[ID]]]:
+    """Two ends of a connection, and who was found to break the protocol."""
+    left, right = trio.testing.memory_stream_pair()
+    invalid: list[ID] = []
+    one = FastYamux(PlainSession(left), PEER, True, invalid.append)  # type: ignore[arg-type]
+    two = FastYamux(PlainSession(right), PEER, False, invalid.append)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.start)
+        nursery.start_soon(two.start)
+        await one.event_started.wait()
+        await two.event_started.wait()
+        yield one, two, invalid
+        await one.close()
+        await two.close()
+
+
+class Frames:
+    """A peer that writes frames by hand and remembers those of the other side."""
+
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+        self._read = b""
+
+    async def send(self, *frames: bytes) -> None:
+        data = b"".join(frames)
+        for offset in range(0, len(data), 60_000):
+            packet = data[offset : offset + 60_000]
+            await self._pipe.send_all(len(packet).to_bytes(2, "big") + packet)
+
+    async def next(self, kind: int) -> tuple[int, int, int]:
+        """(flags, stream, length) of the next frame of a kind; others and payloads are passed over."""
+        while True:
+            _, found, flags, stream, length = HEADER.unpack(await self._take(HEADER.size))
+            if found == DATA:
+                await self._take(length)
+            if found == kind:
+                return flags, stream, length
+
+    async def _take(self, size: int) -> bytes:
+        while len(self._read) < size:
+            head = await self._pipe.receive_some(2)
+            if not head:
+                raise EOFError
+            length = int.from_bytes(head, "big")
+            while length:
+                data = await self._pipe.receive_some(length)
+                self._read += data
+                length -= len(data)
+        found, self._read = self._read[:size], self._read[size:]
+        return found
+
+
+@asynccontextmanager
+async def against_frames() -> AsyncIterator[tuple[FastYamux, Frames, list[ID]]]:
+    """A connection whose peer is written by hand."""
+    left, right = trio.testing.memory_stream_pair()
+    invalid: list[ID] = []
+    conn = FastYamux(PlainSession(left), PEER, False, invalid.append)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(conn.start)
+        await conn.event_started.wait()
+        yield conn, Frames(right), invalid
+        await conn.close()
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        with trio.fail_after(10):
+            await work()
+
+    trio.run(bounded)
+
+
+async def read_all(stream: FastStream) -> bytes:
+    data = bytearray()
+    while True:
+        try:
+            data += await stream.read()
+        except MuxedStreamEOF:
+            return bytes(data)
+
+
+def test_megabytes_pass_in_both_directions_at_once() -> None:
+    async def work() -> None:
+        async with pair() as (one, two, invalid):
+            here = await one.open_stream()
+            there_done: list[bytes] = []
+
+            async def serve() -> None:
+                there = await two.accept_stream()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(there.write, b"b" * 6_000_000)
+                    there_done.append(await read_all(there))
+                await there.close()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(serve)
+                nursery.start_soon(lambda: _write_and_close(here, b"a" * 5_000_000))
+                assert await read_all(here) == b"b" * 6_000_000
+            assert there_done == [b"a" * 5_000_000]
+            assert invalid == []
+            assert one._streams == {}
+            assert two._streams == {}
+            assert one._granted == two._granted == 0
+
+    run(work)
+
+
+async def _write_and_close(stream: FastStream, data: bytes) -> None:
+    await stream.write(data)
+    await stream.close()
+
+
+def test_a_stream_that_is_not_read_stops_its_writer_and_no_other() -> None:
+    async def work() -> None:
+        async with pair() as (one, two, _):
+            stuck, free = await one.open_stream(), await one.open_stream()
+            with trio.move_on_after(0.05) as scope:
+                await stuck.write(bytes(WINDOW_BYTES + 1))
+            assert scope.cancelled_caught
+            await free.write(b"vote")
+            await two.accept_stream()
+            other = await two.accept_stream()
+            assert await other.read() == b"vote"
+
+    run(work)
+
+
+def test_reset_and_the_end_of_a_connection_wake_everybody() -> None:
+    async def work() -> None:
+        async with pair() as (one, two, _):
+            here = await one.open_stream()
+            await here.write(b"x")
+            there = await two.accept_stream()
+            await there.reset()
+            with pytest.raises(MuxedStreamReset):
+                await here.read()
+            with pytest.raises(MuxedStreamReset):
+                await here.write(b"y")
+            waiting = await one.open_stream()
+
+            async def close() -> None:
+                await two.close()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(close)
+                with pytest.raises(MuxedStreamReset):
+                    await waiting.read()
+            with pytest.raises(MuxedConnUnavailable):
+                await one.accept_stream()
+            with pytest.raises(MuxedStreamError):
+                await one.open_stream()
+            assert one.is_closed
+            assert two.is_closed
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        HEADER.pack(1, DATA, 0, 1, 0),
+        HEADER.pack(0, GO_AWAY + 1, 0, 1, 0),
+        HEADER.pack(0, DATA, SYN, 1, WINDOW_MAX_BYTES + 1),
+        HEADER.pack(0, WINDOW_UPDATE, SYN, 2, 0),
+        HEADER.pack(0, WINDOW_UPDATE, SYN, 0, 0),
+        HEADER.pack(0, WINDOW_UPDATE, SYN, 1, 0) * 2,
+        HEADER.pack(0, DATA, SYN, 1, WINDOW_BYTES + 1) + bytes(WINDOW_BYTES + 1),
+        HEADER.pack(0, DATA, SYN, 1, WINDOW_BYTES) + bytes(WINDOW_BYTES) + HEADER.pack(0, DATA, 0, 1, 1) + b"x",
+    ],
+    ids=["version", "type", "length", "parity", "stream zero", "twice", "overrun at once", "overrun by a byte"],
+)
+def test_one_who_breaks_the_protocol_is_named_and_cut_off(frames: bytes) -> None:
+    async def work() -> None:
+        async with against_frames() as (conn, peer, invalid):
+            await peer.send(frames)
+            await conn.event_closed.wait()
+            assert invalid == [PEER]
+
+    run(work)
+
+
+def test_the_whole_window_may_be_used_and_is_granted_again_when_read() -> None:
+    async def work() -> None:
+        async with against_frames() as (conn, peer, invalid):
+            await peer.send(HEADER.pack(0, DATA, SYN, 1, WINDOW_BYTES), bytes(WINDOW_BYTES))
+            stream = await conn.accept_stream()
+            assert await peer.next(WINDOW_UPDATE) == (ACK, 1, 0)
+            assert len(await stream.read()) == WINDOW_BYTES
+            assert await peer.next(WINDOW_UPDATE) == (0, 1, WINDOW_MAX_BYTES)
+            assert invalid == []
+
+    run(work)
+
+
+def test_larger_windows_are_bounded_for_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yamux, "GRANTED_MAX_BYTES", WINDOW_MAX_BYTES)
+
+    async def work() -> None:
+        async with against_frames() as (conn, peer, _):
+            grants = []
+            for stream_id in (1, 3):
+                await peer.send(HEADER.pack(0, DATA, SYN, stream_id, WINDOW_BYTES), bytes(WINDOW_BYTES))
+                stream = await conn.accept_stream()
+                await peer.next(WINDOW_UPDATE)
+                await stream.read()
+                grants.append((await peer.next(WINDOW_UPDATE))[2])
+            assert grants == [WINDOW_MAX_BYTES, WINDOW_BYTES]
+
+    run(work)
+
+
+def test_streams_that_nobody_takes_are_refused_beyond_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yamux, "STREAMS_MAX", 3)
+
+    async def work() -> None:
+        async with against_frames() as (_, peer, invalid):
+            await peer.send(*(HEADER.pack(0, WINDOW_UPDATE, SYN, stream, 0) for stream in (1, 3, 5, 7)))
+            answers = [await peer.next(WINDOW_UPDATE) for _ in range(4)]
+            assert answers == [(ACK, 1, 0), (ACK, 3, 0), (ACK, 5, 0), (RST, 7, 0)]
+            assert invalid == []
+
+    run(work)
+
+
+def test_pings_are_answered_and_late_frames_are_passed_over() -> None:
+    async def work() -> None:
+        async with against_frames() as (_, peer, invalid):
+            await peer.send(HEADER.pack(0, DATA, FIN, 99, 3) + b"xyz", HEADER.pack(0, WINDOW_UPDATE, RST, 97, 5))
+            await peer.send(HEADER.pack(0, PING, SYN, 0, 42))
+            while (answer := await peer.next(PING))[0] != ACK:
+                pass
+            assert answer == (ACK, 0, 42)
+            assert invalid == []
+
+    run(work)
+
+
+def test_a_silent_peer_is_given_up_and_a_quiet_one_is_not() -> None:
+    async def work() -> None:
+        async with against_frames() as (conn, _, invalid):
+            await conn.event_closed.wait()
+            assert SILENCE_MAX_S <= trio.current_time() - began <= SILENCE_MAX_S + 2 * PING_INTERVAL_S
+            assert invalid == []
+        async with pair() as (one, two, _):
+            await trio.sleep(10 * SILENCE_MAX_S)
+            assert one.is_established
+            assert two.is_established
+
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    began = clock.current_time()
+    trio.run(work, clock=clock)
+
+
+def test_a_goodbye_ends_the_connection_without_blame() -> None:
+    async def work() -> None:
+        async with against_frames() as (conn, peer, invalid):
+            await peer.send(HEADER.pack(0, GO_AWAY, 0, 0, 0))
+            await conn.event_closed.wait()
+            assert invalid == []
+
+    run(work)

@@ -1,0 +1,54 @@
+"""Addresses: /ip4/203.0.113.7/tcp/26656/p2p/12D3KooW… and the like."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from libp2p.peer.id import ID
+from multiaddr import Multiaddr  # type: ignore[import-untyped]
+from multiaddr.exceptions import Error as MultiaddrError  # type: ignore[import-untyped]
+
+from zg_node.errors import Unavailable
+
+__all__ = ["Multiaddr", "MultiaddrError", "check_free", "endpoint", "parse_peer_address", "with_peer"]
+
+HOST_PROTOCOLS = ("ip4", "ip6", "dns", "dns4", "dns6")
+ADDRESS_MAX_BYTES = 512
+
+
+def parse_peer_address(text: str) -> tuple[Multiaddr, ID]:
+    """(address without the peer, peer) of an address that ends in /p2p/<id>. Raises Unavailable."""
+    try:
+        if len(text) > ADDRESS_MAX_BYTES:
+            raise ValueError("too long")
+        address = Multiaddr(text)
+        peer = address.value_for_protocol("p2p")
+        bare = address.decapsulate(Multiaddr(f"/p2p/{peer}"))
+        endpoint(bare)
+        return bare, ID.from_string(peer)
+    except (ValueError, KeyError, MultiaddrError) as error:
+        raise Unavailable(f"not an address to dial: {text!r} (expected /ip4/…/tcp/…/p2p/…)") from error
+
+
+def endpoint(address: Multiaddr) -> tuple[str, int]:
+    """(host, port) of a TCP address. Raises ValueError."""
+    names = [protocol.name for protocol in address.protocols()]
+    if len(names) != 2 or names[0] not in HOST_PROTOCOLS or names[1] != "tcp":
+        raise ValueError(f"not a TCP address: {address}")
+    return str(address.value_for_protocol(names[0])), int(address.value_for_protocol("tcp"))
+
+
+def check_free(address: Multiaddr) -> None:
+    """Make sure that nobody listens there: the library shares ports with whoever else does. Raises OSError."""
+    host, port = endpoint(address)
+    family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        probe.listen(1)
+
+
+def with_peer(address: Multiaddr, peer: ID) -> str:
+    """The address with /p2p/<id> at its end."""
+    return f"{address}/p2p/{peer.to_base58()}"

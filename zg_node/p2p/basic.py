@@ -1,0 +1,128 @@
+"""The library's host with our own negotiation and identify: bounded reads, one round trip, no system tasks that die."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import trio
+from google.protobuf.message import DecodeError
+from libp2p.abc import INetStream
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
+from libp2p.custom_types import TProtocol
+from libp2p.host.basic_host import BasicHost
+from libp2p.host.ping import ID as PING_ID
+from libp2p.host.ping import PingService
+from libp2p.identity.identify.identify import ID as IDENTIFY_ID
+from libp2p.identity.identify.identify import identify_handler_for
+from libp2p.identity.identify.pb.identify_pb2 import Identify
+from libp2p.identity.update import update_peerstore_from_identify
+from libp2p.peer.id import ID
+from libp2p.peer.peerstore import PeerStore
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_ID
+from libp2p.security.noise.transport import Transport as Noise
+from libp2p.transport.upgrader import TransportUpgrader
+
+from zg_node.errors import InvalidMessage, Unavailable
+from zg_node.p2p.address import Multiaddr
+from zg_node.p2p.contain import Counts, contained
+from zg_node.p2p.muxer import Muxer
+from zg_node.p2p.negotiation import accept, confirm
+from zg_node.p2p.network import Offence
+from zg_node.p2p.stream import PeerStream
+from zg_node.p2p.swarm import LIBRARY_ERRORS, STREAM_TIMEOUT_S, GuardedSwarm, Offend
+from zg_node.p2p.varint import take_prefixed
+
+IDENTIFY_MAX_BYTES = 16 * 1024
+IDENTIFY_TIMEOUT_S = 10.0
+PEERS_REMEMBERED_MAX = 1000
+
+
+class GuardedHost(BasicHost):
+    """Streams of peers find their handlers here."""
+
+    def __init__(self, swarm: GuardedSwarm, counts: Counts) -> None:
+        super().__init__(swarm, negotiate_timeout=int(STREAM_TIMEOUT_S), disable_identify_address_discovery=True)
+        self._counts = counts
+        self.swarm = swarm
+        self.on_identified: Callable[[ID, Sequence[Multiaddr]], None] = lambda peer, addresses: None
+        """(peer, the addresses that it says it listens on)."""
+        handlers = self.multiselect.handlers
+        handlers.clear()
+        self.set_stream_handler(IDENTIFY_ID, identify_handler_for(self))
+        self.set_stream_handler(PING_ID, PingService(self).handle_ping)
+
+    @classmethod
+    def create(
+        cls,
+        identity: bytes,
+        fast_path: bool,
+        nursery: trio.Nursery,
+        counts: Counts,
+        offend: Offend,
+        admit: Callable[[ID], bool],
+    ) -> GuardedHost:
+        """A host that speaks TCP, Noise and Yamux, and nothing else. `identity` is an Ed25519 seed."""
+        keys = create_new_key_pair(identity)
+        noise = Noise(keys, noise_privkey=create_noise_key_pair().private_key)
+        upgrader = TransportUpgrader({NOISE_ID: noise}, {}, int(STREAM_TIMEOUT_S))
+        upgrader.muxer_multistream = Muxer(
+            fast_path, lambda peer: offend(peer, Offence.MALFORMED), int(STREAM_TIMEOUT_S)
+        )
+        peer_id, peerstore = ID.from_pubkey(keys.public_key), PeerStore(max_peers=PEERS_REMEMBERED_MAX)
+        peerstore.add_key_pair(peer_id, keys)
+        return cls(GuardedSwarm(peer_id, peerstore, upgrader, nursery, counts, offend, admit), counts)
+
+    async def open_stream(self, peer: ID, protocol: str) -> PeerStream:
+        """Open a stream and agree on its protocol. Raises Unavailable, InvalidMessage, StreamReset."""
+        stream = await self.swarm.open_stream(peer, protocol)
+        with trio.fail_after(STREAM_TIMEOUT_S):
+            await confirm(stream.unread, stream.read_more, protocol)
+        stream.set_protocol(TProtocol(protocol))
+        return stream
+
+    async def _swarm_stream_handler(self, net_stream: INetStream) -> None:
+        assert isinstance(net_stream, PeerStream)
+        handlers = self.multiselect.handlers
+        known = [protocol for protocol in handlers if protocol is not None]
+        with trio.fail_after(STREAM_TIMEOUT_S):
+            protocol = TProtocol(await accept(net_stream.unread, net_stream.read_more, net_stream.write, known))
+        net_stream.set_protocol(protocol)
+        handler = handlers[protocol]
+        assert handler is not None
+        await handler(net_stream)
+
+    async def _identify_task_entry(self, peer_id: ID, reason: str) -> None:
+        # The library runs this as a system task, where an exception ends the process.
+        try:
+            await contained(self._counts, self._identify, peer_id)
+        finally:
+            self._identify_inflight.discard(peer_id)
+
+    async def _identify(self, peer: ID) -> None:
+        """Ask a peer for its addresses and protocols; it may have none to tell."""
+        try:
+            with trio.fail_after(IDENTIFY_TIMEOUT_S):
+                stream = await self.open_stream(peer, IDENTIFY_ID)
+                try:
+                    message = Identify.FromString(await read_prefixed(stream, IDENTIFY_MAX_BYTES))
+                finally:
+                    await contained(self._counts, stream.reset)
+        except (InvalidMessage, DecodeError):
+            self.swarm.offend(peer, Offence.MALFORMED)
+            return
+        except (Unavailable, trio.TooSlowError, *LIBRARY_ERRORS):
+            return
+        await update_peerstore_from_identify(self.peerstore, peer, message)
+        self.on_identified(peer, self.peerstore.addrs(peer))
+
+
+async def read_prefixed(stream: PeerStream, limit: int) -> bytes:
+    """A message behind a varint of its length. Raises InvalidMessage, StreamReset."""
+    buffer = bytearray()
+    while (message := take_prefixed(buffer, limit)) is None:
+        data = await stream.read_some()
+        if not data:
+            raise InvalidMessage("the stream ended within a message")
+        buffer += data
+    return message

@@ -1,0 +1,136 @@
+"""The host's process as the node sees it: one Unix socket pair, frames in both directions.
+
+    Child.spawn ─▶ python -m zg_node.p2p.host <fd> ─▶ frames ─▶ on_frame … ─▶ on_end when the socket closes
+
+Commands are collected and written once a turn of the event loop. The socket is the only tie: either side's end closes
+it, and the other one notices. The process is in a session of its own, so that Ctrl-C reaches the node alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Callable
+from typing import cast
+
+from zg_node.errors import InvalidMessage
+from zg_node.p2p.framing import FRAME_MAX_BYTES, Frame, Splitter, pack, unpack
+
+MODULE = "zg_node.p2p.host"
+QUEUE_MAX_BYTES = 64 * 1024 * 1024
+"""Commands that the host has not taken; beyond it, messages are dropped."""
+SOCKET_BUFFER_BYTES = 1024 * 1024
+STOP_TIMEOUT_S = 5.0
+
+OnFrame = Callable[[Frame, list[bytes]], None]
+
+
+class _Link(asyncio.Protocol):
+    """The node's end of the socket pair."""
+
+    def __init__(self, on_frame: OnFrame, on_end: Callable[[], None]) -> None:
+        self._on_frame = on_frame
+        self._on_end = on_end
+        self._splitter = Splitter(FRAME_MAX_BYTES)
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        assert self.transport is not None
+        try:
+            frames = [unpack(body) for body in self._splitter.feed(data)]
+        except InvalidMessage:
+            self.transport.abort()
+            return
+        for kind, fields in frames:
+            self._on_frame(kind, fields)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self._on_end()
+
+
+class Child:
+    """One run of the host's process."""
+
+    def __init__(self, link: _Link, process: asyncio.subprocess.Process) -> None:
+        self._link = link
+        self._process = process
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._loop = asyncio.get_running_loop()
+
+    @classmethod
+    async def spawn(cls, on_frame: OnFrame, on_end: Callable[[], None]) -> Child:
+        """Start the process. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            for end in (ours, theirs):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    MODULE,
+                    str(theirs.fileno()),
+                    pass_fds=(theirs.fileno(),),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except BaseException:
+                ours.close()
+                raise
+        ours.setblocking(False)
+        _, link = await asyncio.get_running_loop().create_unix_connection(lambda: _Link(on_frame, on_end), sock=ours)
+        return cls(link, process)
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def tell(self, kind: Frame, *fields: bytes) -> None:
+        """Send a command that must not be lost."""
+        frame = pack(kind, *fields)
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(frame)
+        self._waiting_bytes += len(frame)
+
+    def offer(self, kind: Frame, *fields: bytes) -> bool:
+        """Send a message unless the queue is full; returns whether it was taken."""
+        transport = self._link.transport
+        if transport is None or self._waiting_bytes + transport.get_write_buffer_size() > QUEUE_MAX_BYTES:
+            return False
+        self.tell(kind, *fields)
+        return True
+
+    async def stop(self) -> None:
+        """Let the process end by itself, and see to it that it does."""
+        self.tell(Frame.STOP)
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self._process.wait()
+        except TimeoutError:
+            await self.kill()
+        self._close()
+
+    async def kill(self) -> None:
+        """End the process now."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        if self._link.transport is not None:
+            self._link.transport.close()
+
+    def _flush(self) -> None:
+        frames, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        if self._link.transport is not None:
+            self._link.transport.write(b"".join(frames))

@@ -1,0 +1,198 @@
+"""Gossip by our own machine (`mesh`): the shell that reads and writes its frames, signs, and turns its clock."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import OrderedDict
+
+import trio
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from libp2p.abc import INetStream
+from libp2p.custom_types import TProtocol
+from libp2p.peer.id import ID
+from libp2p.pubsub.pb import rpc_pb2
+from libp2p.pubsub.validators import signature_validator
+
+from zg_node.errors import InvalidMessage, Unavailable
+from zg_node.p2p.basic import GuardedHost
+from zg_node.p2p.contain import Counts, kept
+from zg_node.p2p.gossip import HEARTBEAT_S, RPC_MAX_BYTES, Deliver
+from zg_node.p2p.lane import Lane
+from zg_node.p2p.mesh import Count, Effect, Mesh, Offend, Send
+from zg_node.p2p.mesh import Deliver as DeliverEffect
+from zg_node.p2p.peers import Connected, Peers
+from zg_node.p2p.stream import PeerStream
+from zg_node.p2p.swarm import LIBRARY_ERRORS
+from zg_node.p2p.topics import MESH_PROTOCOL
+from zg_node.p2p.varint import encode_varint, take_prefixed
+
+SIGNING_PREFIX = b"libp2p-pubsub:"
+QUEUE_MAX_BYTES = 8 * 1024 * 1024
+"""Frames that wait for a peer."""
+READERS_PER_PEER_MAX = 4
+KEYS_MAX = 1024
+RETRY_FIRST_S = 0.1
+RETRY_MAX_S = 30.0
+
+_ED25519_ID_PREFIX = bytes.fromhex("002408011220")
+"""A peer id that is an Ed25519 key: the identity multihash of its 36 bytes."""
+_ED25519_ID_BYTES = 38
+
+
+class FastGossip:
+    """`Gossip` by `Mesh`."""
+
+    def __init__(
+        self,
+        host: GuardedHost,
+        peers: Peers,
+        nursery: trio.Nursery,
+        counts: Counts,
+        topics: frozenset[str],
+        deliver: Deliver,
+        identity: bytes,
+    ) -> None:
+        """`identity` is the Ed25519 seed behind our peer id."""
+        self._host = host
+        self._peers = peers
+        self._nursery = nursery
+        self._counts = counts
+        self._deliver = deliver
+        self._key = Ed25519PrivateKey.from_private_bytes(identity)
+        self._me = host.get_id().to_bytes()
+        self._sequence = time.time_ns()
+        self._mesh = Mesh(self._me, topics, Verifier().verify, random.Random())  # noqa: S311 — whom, not what
+        self._lanes: dict[bytes, Lane] = {}
+        self._scopes: dict[bytes, trio.CancelScope] = {}
+        self._readers: dict[bytes, int] = {}
+        host.set_stream_handler(TProtocol(MESH_PROTOCOL), self._read)
+        peers.on_peer(self._on_peer)
+
+    async def run(self) -> None:
+        """Turn the machine's clock."""
+        while True:
+            self._perform(self._mesh.heartbeat(trio.current_time()))
+            await trio.sleep(HEARTBEAT_S)
+
+    async def subscribe(self, topic: str) -> None:
+        """Follow a topic."""
+        self._perform(self._mesh.subscribe(topic, trio.current_time()))
+
+    async def publish(self, topic: str, message: bytes) -> None:
+        """Sign and send."""
+        self._sequence += 1
+        signed = rpc_pb2.Message(
+            from_id=self._me, seqno=self._sequence.to_bytes(8, "big"), data=message, topicIDs=[topic]
+        )
+        signed.signature = self._key.sign(SIGNING_PREFIX + signed.SerializeToString())
+        self._perform(self._mesh.publish(signed, trio.current_time()))
+
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(peer, frame):
+                    lane = self._lanes.get(peer)
+                    if lane is not None and not lane.put(encode_varint(len(frame)) + frame):
+                        self._counts["dropped"] += 1
+                case DeliverEffect(topic, source, message):
+                    name = ID(source).to_base58()
+                    if not self._peers.is_banned(name):
+                        self._deliver(topic, name, message)
+                case Offend(peer, offence):
+                    self._peers.offend(ID(peer), offence)
+                case Count(name):
+                    self._counts[name] += 1
+
+    # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_peer(self, peer: ID, entry: Connected, connected: bool) -> None:
+        key = peer.to_bytes()
+        if connected:
+            scope = self._scopes[key] = trio.CancelScope()
+            self._nursery.start_soon(self._write_while_connected, peer, scope)
+            return
+        scope_of_peer = self._scopes.pop(key, None)
+        if scope_of_peer is not None:
+            scope_of_peer.cancel()
+        self._lanes.pop(key, None)
+        self._mesh.remove_peer(key)
+
+    async def _write_while_connected(self, peer: ID, scope: trio.CancelScope) -> None:
+        with scope:
+            await kept(self._counts, self._write, peer)
+
+    async def _write(self, peer: ID) -> None:
+        """Keep a stream to a peer and write what waits."""
+        key, pause_s = peer.to_bytes(), RETRY_FIRST_S
+        while True:
+            try:
+                stream = await self._host.open_stream(peer, MESH_PROTOCOL)
+                lane = self._lanes[key] = Lane(QUEUE_MAX_BYTES)
+                self._perform(self._mesh.add_peer(key))
+                pause_s = RETRY_FIRST_S
+                while True:
+                    await stream.write(b"".join(await lane.all()))
+            except (Unavailable, InvalidMessage, trio.TooSlowError, *LIBRARY_ERRORS):
+                self._lanes.pop(key, None)
+                await trio.sleep(pause_s)
+                pause_s = min(RETRY_MAX_S, pause_s * 2)
+
+    async def _read(self, stream: INetStream) -> None:
+        """Read frames of a peer until the stream ends. Raises InvalidMessage, Unavailable."""
+        assert isinstance(stream, PeerStream)
+        peer = stream.muxed_conn.peer_id
+        key, buffer = peer.to_bytes(), bytearray()
+        self._readers[key] = self._readers.get(key, 0) + 1
+        try:
+            if self._readers[key] > READERS_PER_PEER_MAX:
+                raise Unavailable("too many gossip streams")
+            while data := await stream.read_some():
+                buffer += data
+                while (frame := take_prefixed(buffer, RPC_MAX_BYTES)) is not None:
+                    if key not in self._scopes:
+                        return
+                    worth, effects = self._mesh.receive(key, frame, trio.current_time())
+                    self._perform(effects)
+                    await self._peers.take_messages(peer, worth)
+        finally:
+            self._readers[key] -= 1
+            if not self._readers[key]:
+                del self._readers[key]
+
+
+class Verifier:
+    """Checks signatures; keys are remembered."""
+
+    def __init__(self) -> None:
+        self._keys: OrderedDict[bytes, Ed25519PublicKey] = OrderedDict()
+
+    def verify(self, message: rpc_pb2.Message) -> bool:
+        """Whether the peer in `from_id` signed the message."""
+        source = message.from_id
+        if len(source) != _ED25519_ID_BYTES or not source.startswith(_ED25519_ID_PREFIX):
+            return _verify_other(message)
+        bare = rpc_pb2.Message(from_id=source, seqno=message.seqno, data=message.data, topicIDs=message.topicIDs)
+        try:
+            self._key(source).verify(message.signature, SIGNING_PREFIX + bare.SerializeToString())
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    def _key(self, source: bytes) -> Ed25519PublicKey:
+        key = self._keys.get(source)
+        if key is None:
+            key = Ed25519PublicKey.from_public_bytes(source[len(_ED25519_ID_PREFIX) :])
+            if len(self._keys) >= KEYS_MAX:
+                self._keys.popitem(last=False)
+            self._keys[source] = key
+        return key
+
+
+def _verify_other(message: rpc_pb2.Message) -> bool:
+    """The library's check, for RSA and secp256k1 identities of other implementations."""
+    try:
+        return bool(signature_validator(message))
+    except Exception:  # noqa: BLE001 — what the key parsers raise is theirs to know
+        return False

@@ -1,0 +1,51 @@
+"""A bounded queue of messages for one stream to one peer."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import trio
+
+
+class Lane:
+    """Messages that wait for a stream; what does not fit is the caller's to count."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._messages: deque[bytes] = deque()
+        self._size = 0
+        self._wake = trio.Event()
+
+    def put(self, message: bytes) -> bool:
+        """Queue a message; returns whether it fitted."""
+        if self._size + len(message) > self._limit:
+            return False
+        self._messages.append(message)
+        self._size += len(message)
+        self._wake.set()
+        return True
+
+    async def next(self) -> bytes:
+        """The next message, once there is one."""
+        await self._wait()
+        message = self._messages.popleft()
+        self._size -= len(message)
+        return message
+
+    async def all(self) -> list[bytes]:
+        """Everything that waits, once there is something."""
+        await self._wait()
+        messages = list(self._messages)
+        self._messages.clear()
+        self._size = 0
+        return messages
+
+    def put_back(self, messages: list[bytes]) -> None:
+        """What could not be written is the next again."""
+        self._messages.extendleft(reversed(messages))
+        self._size += sum(map(len, messages))
+
+    async def _wait(self) -> None:
+        while not self._messages:
+            self._wake = trio.Event()
+            await self._wake.wait()

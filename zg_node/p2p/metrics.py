@@ -1,0 +1,59 @@
+"""What the network counts; the host's process reports its own counts once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+HOST_COUNTERS = {
+    "connections": "Connections that completed a handshake.",
+    "handshakes_failed": "Inbound connections that did not complete one.",
+    "refused": "Connections refused: banned, too many, too fast.",
+    "guarded": "Errors that a peer provoked in the library and a guard stopped.",
+    "bytes_received": "Bytes read from streams that peers opened.",
+    "throttled": "Reads that waited because a peer was beyond its bucket.",
+    "dropped": "Messages that did not fit into a peer's queue.",
+    "gossip_received": "Gossip messages taken, duplicates not counted.",
+    "gossip_duplicates": "Gossip messages seen before.",
+    "gossip_rejected": "Gossip messages with a bad signature, size or topic.",
+    "bans": "Peers banned.",
+}
+HOST_GAUGES = {
+    "cpu_seconds": "CPU time of the host's process.",
+    "resident_bytes": "Memory of the host's process.",
+}
+
+
+class P2pMetrics:
+    """Metrics of the network; once a registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.peers = Gauge("zg_p2p_peers", "Connected peers.", registry=registry)
+        self.sent = Counter("zg_p2p_sent", "Messages given to the host.", ["kind"], registry=registry)
+        self.received = Counter("zg_p2p_received", "Messages taken from the host.", ["kind"], registry=registry)
+        self.queue_drops = Counter(
+            "zg_p2p_queue_drops", "Messages dropped because the host did not take them.", registry=registry
+        )
+        self.offences = Counter("zg_p2p_offences", "Offences reported.", ["offence"], registry=registry)
+        self.restarts = Counter("zg_p2p_host_restarts", "Times the host's process ended.", registry=registry)
+        self._counters = {
+            name: Counter(f"zg_p2p_{name}", text, registry=registry) for name, text in HOST_COUNTERS.items()
+        }
+        self._gauges = {
+            name: Gauge(f"zg_p2p_host_{name}", text, registry=registry) for name, text in HOST_GAUGES.items()
+        }
+        self._last: dict[str, float] = {}
+
+    def host_started(self) -> None:
+        """The next counts begin at zero again."""
+        self._last = {}
+
+    def take(self, counts: Mapping[str, float]) -> None:
+        """Counts of the host's process since it started."""
+        for name, counter in self._counters.items():
+            value = counts.get(name, 0.0)
+            counter.inc(max(0.0, value - self._last.get(name, 0.0)))
+            self._last[name] = value
+        for name, gauge in self._gauges.items():
+            gauge.set(counts.get(name, 0.0))

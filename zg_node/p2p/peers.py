@@ -1,0 +1,233 @@
+"""Who is connected, who stays, and who is banned.
+
+    connected ─▶ second connection of a peer? the one that the smaller id dialled stays
+              ─▶ more than 64 peers? the least useful one that nobody protects goes
+    offence   ─▶ points; at 0: ban, disconnect, ban list
+
+One peer counts once, whatever connections it has for a moment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+from libp2p.abc import INetConn, INetStream, INetwork, INotifee
+from libp2p.network.connection.swarm_connection import SwarmConn
+from libp2p.peer.id import ID
+from libp2p.rcmgr import Direction
+
+from zg_node.p2p.address import Multiaddr
+from zg_node.p2p.bucket import MESSAGES_BURST, MESSAGES_PER_S, Bucket
+from zg_node.p2p.contain import Counts, contained, log
+from zg_node.p2p.network import Offence
+from zg_node.p2p.score import BAN_S, BanFile, ScoreBook
+from zg_node.p2p.stream import PAUSE_MAX_S
+from zg_node.p2p.swarm import GuardedSwarm
+
+PEERS_MAX = 64
+SECOND_CONNECTION_S = 1.0
+"""How long both connections of a peer stand, so that both sides know both before one goes."""
+FLOOD_S = 1.0
+"""A peer that is so far beyond its bucket loses points, too."""
+PROTECTED_BAN_S = 30
+"""A ban of a protected peer: long enough to shed a flood, short enough for a validator that erred."""
+
+
+@dataclass(slots=True)
+class Connected:
+    """One connected peer."""
+
+    name: str
+    """Its id, base58."""
+    address: str
+    outbound: bool
+    since_s: float
+    """`trio.current_time()` of its first connection."""
+    messages: Bucket
+    """How many messages it may send."""
+
+
+OnPeer = Callable[[ID, Connected, bool], None]
+"""(peer, what we know of it, connected?)."""
+
+
+class Peers:
+    """Decides who stays. The swarm asks `admits` and tells `arrived` and `departed` through a notifee."""
+
+    def __init__(self, nursery: trio.Nursery, counts: Counts, bans: BanFile) -> None:
+        self._nursery = nursery
+        self._counts = counts
+        self._file = bans
+        self._book = ScoreBook(bans.load())
+        self._protected: set[str] = set()
+        self._handlers: list[OnPeer] = []
+        self._swarm: GuardedSwarm | None = None
+        self.table: dict[ID, Connected] = {}
+        self.on_points: Callable[[str, int], None] = lambda name, points: None
+        """(peer, points) after an offence."""
+
+    def watch(self, swarm: GuardedSwarm) -> None:
+        """Begin to listen."""
+        self._swarm = swarm
+        swarm.register_notifee(_Notifee(self))
+
+    def on_peer(self, handler: OnPeer) -> None:
+        """Be told who comes and goes."""
+        self._handlers.append(handler)
+
+    def admits(self, peer: ID) -> bool:
+        """Whether a peer may connect now."""
+        name = peer.to_base58()
+        if self.is_banned(name):
+            return False
+        if peer in self.table or len(self.table) < PEERS_MAX or name in self._protected:
+            return True
+        return self._least_useful() is not None
+
+    def protect(self, name: str, protected: bool) -> None:
+        """Keep a peer when others must go."""
+        (self._protected.add if protected else self._protected.discard)(name)
+
+    def is_protected(self, name: str) -> bool:
+        """Whether the peer is kept when others must go."""
+        return name in self._protected
+
+    def is_banned(self, name: str) -> bool:
+        """Whether nothing of the peer is wanted."""
+        return self._book.is_banned(name, time.time())
+
+    def points(self, name: str) -> int:
+        """0 to 100."""
+        return int(self._book.points(name, time.time()))
+
+    def offend(self, peer: ID, offence: Offence) -> None:
+        """A peer did something wrong on the wire."""
+        self.charge(peer.to_base58(), offence.value)
+
+    def charge(self, name: str, cost: int) -> None:
+        """Take points; at 0 the peer is banned and disconnected."""
+        ban_s = PROTECTED_BAN_S if name in self._protected else BAN_S
+        if self._book.charge(name, cost, time.time(), ban_s):
+            self._counts["bans"] += 1
+            log.warning("banned peer=%s until=%d", name, self._book.bans[name].until_s)
+            try:
+                self._file.save(self._book.bans)
+            except OSError as error:
+                log.warning("ban list not written error=%s", error)
+            for peer in [peer for peer, entry in self.table.items() if entry.name == name]:
+                self.disconnect(peer)
+        self.on_points(name, self.points(name))
+
+    async def take_messages(self, peer: ID, count: int) -> None:
+        """Account messages of a peer, and wait as long as it has to be slowed down."""
+        entry = self.table.get(peer)
+        if entry is None:
+            return
+        pause_s = entry.messages.take(count, trio.current_time())
+        if pause_s > 0:
+            self._counts["throttled"] += 1
+            if pause_s > FLOOD_S:
+                self.offend(peer, Offence.FLOOD)
+            await trio.sleep(min(pause_s, PAUSE_MAX_S))
+
+    def disconnect(self, peer: ID) -> None:
+        """Close all connections of a peer, soon."""
+        assert self._swarm is not None
+        for conn in tuple(self._swarm.connections.get(peer, ())):
+            self._close(conn)
+
+    # ── for the swarm ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def arrived(self, conn: INetConn) -> None:
+        """A connection stands."""
+        peer = conn.muxed_conn.peer_id
+        if peer in self.table:
+            self._nursery.start_soon(contained, self._counts, self._leave_one, peer)
+            return
+        if len(self.table) >= PEERS_MAX:
+            self._counts["refused"] += 1
+            victim = self._least_useful()
+            if victim is None:
+                self._close(conn)
+                return
+            self.disconnect(victim)
+        addresses = conn.get_transport_addresses()
+        address = str(addresses[0]) if addresses else ""
+        now_s = trio.current_time()
+        bucket = Bucket.full(MESSAGES_PER_S, MESSAGES_BURST, now_s)
+        entry = Connected(peer.to_base58(), address, _is_outbound(conn), now_s, bucket)
+        self.table[peer] = entry
+        self._tell(peer, entry, True)
+
+    def departed(self, conn: INetConn) -> None:
+        """A connection is gone."""
+        peer = conn.muxed_conn.peer_id
+        if self._open_connections(peer):
+            return
+        entry = self.table.pop(peer, None)
+        if entry is not None:
+            self._tell(peer, entry, False)
+
+    # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _least_useful(self) -> ID | None:
+        """The unprotected peer with the fewest points, of equals the last to come; peers that we dialled stay longest:
+        nobody else chose them."""
+        candidates = [(peer, entry) for peer, entry in self.table.items() if entry.name not in self._protected]
+        if not candidates:
+            return None
+        return min(candidates, key=lambda c: (self.points(c[1].name), c[1].outbound, -c[1].since_s))[0]
+
+    async def _leave_one(self, peer: ID) -> None:
+        """Close all connections of a peer but one; both sides choose the same."""
+        assert self._swarm is not None
+        await trio.sleep(SECOND_CONNECTION_S)
+        open_ones = self._open_connections(peer)
+        keep_outbound = self._swarm.self_id.to_bytes() < peer.to_bytes()
+        ranked = sorted(enumerate(open_ones), key=lambda c: (_is_outbound(c[1]) == keep_outbound, c[0]))
+        for _, conn in ranked[:-1]:
+            self._close(conn)
+
+    def _open_connections(self, peer: ID) -> list[INetConn]:
+        assert self._swarm is not None
+        return [conn for conn in self._swarm.connections.get(peer, ()) if not conn.is_closed]
+
+    def _close(self, conn: INetConn) -> None:
+        self._nursery.start_soon(contained, self._counts, conn.close)
+
+    def _tell(self, peer: ID, entry: Connected, connected: bool) -> None:
+        for handler in self._handlers:
+            handler(peer, entry, connected)
+
+
+class _Notifee(INotifee):
+    """Passes on what concerns us."""
+
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
+
+    async def connected(self, network: INetwork, conn: INetConn) -> None:
+        self._peers.arrived(conn)
+
+    async def disconnected(self, network: INetwork, conn: INetConn) -> None:
+        self._peers.departed(conn)
+
+    async def opened_stream(self, network: INetwork, stream: INetStream) -> None:
+        pass
+
+    async def closed_stream(self, network: INetwork, stream: INetStream) -> None:
+        pass
+
+    async def listen(self, network: INetwork, multiaddr: Multiaddr) -> None:
+        pass
+
+    async def listen_close(self, network: INetwork, multiaddr: Multiaddr) -> None:
+        pass
+
+
+def _is_outbound(conn: INetConn) -> bool:
+    assert isinstance(conn, SwarmConn)
+    return conn.direction == Direction.OUTBOUND

@@ -1,0 +1,124 @@
+"""Gossip by the library's own Pubsub and GossipSub, contained: the slow path that `fast_path = false` switches to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+from libp2p.abc import INetStream
+from libp2p.custom_types import TProtocol
+from libp2p.peer.id import ID
+from libp2p.pubsub.gossipsub import GossipSub
+from libp2p.pubsub.pb import rpc_pb2
+from libp2p.pubsub.pubsub import Pubsub
+from libp2p.pubsub.rpc_queue import RpcQueue
+from libp2p.pubsub.validators import signature_validator
+
+from zg_node.p2p.basic import GuardedHost
+from zg_node.p2p.contain import ContainedManager, Counts, kept
+from zg_node.p2p.gossip import HEARTBEAT_S, MESH_DEGREE, MESH_HIGH, MESH_LOW, RPC_MAX_BYTES, Deliver
+from zg_node.p2p.network import GOSSIP_MAX_BYTES, Offence
+from zg_node.p2p.peers import Peers
+from zg_node.p2p.topics import MESH_PROTOCOL
+
+QUEUE_MAX = 256
+"""Frames that wait for a peer."""
+
+
+class _Router(GossipSub):
+    """The library's router, its tasks contained."""
+
+    contained: ContainedManager
+
+    @property
+    def manager(self) -> Any:
+        return self.contained
+
+
+class _Pubsub(Pubsub):
+    """The library's Pubsub: tasks contained, peers scored, messages handed over at once."""
+
+    contained: ContainedManager
+    counts: Counts
+    peers_: Peers
+    deliver: Deliver
+
+    @property
+    def manager(self) -> Any:
+        return self.contained
+
+    async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
+        if msg_forwarder != self.my_id:
+            await self.peers_.take_messages(msg_forwarder, 1)
+            if self._is_msg_seen(msg):
+                self.counts["gossip_duplicates"] += 1
+                return
+            if not self._is_acceptable(msg):
+                self.counts["gossip_rejected"] += 1
+                self.peers_.offend(msg_forwarder, Offence.BAD_SIGNATURE)
+                return
+        await super().push_msg(msg_forwarder, msg)
+
+    def notify_subscriptions(self, publish_message: rpc_pb2.Message) -> None:
+        source = ID(publish_message.from_id)
+        if source == self.my_id or self.peers_.is_banned(source.to_base58()):
+            return
+        self.counts["gossip_received"] += 1
+        for topic in publish_message.topicIDs:
+            if topic in self.topic_ids:
+                self.deliver(topic, source.to_base58(), publish_message.data)
+
+    async def handle_sending_messages(self, peer_id: ID, stream: INetStream, queue: RpcQueue) -> None:
+        queue._queue.max_size = QUEUE_MAX
+        await super().handle_sending_messages(peer_id, stream, queue)
+
+    def _is_acceptable(self, msg: rpc_pb2.Message) -> bool:
+        if len(msg.data) > GOSSIP_MAX_BYTES or len(msg.topicIDs) != 1:
+            return False
+        try:
+            return bool(signature_validator(msg))
+        except Exception:  # noqa: BLE001 — what the key parsers raise is theirs to know
+            return False
+
+
+class StockGossip:
+    """`Gossip` by the library."""
+
+    def __init__(
+        self,
+        host: GuardedHost,
+        peers: Peers,
+        nursery: trio.Nursery,
+        counts: Counts,
+        topics: frozenset[str],
+        deliver: Deliver,
+    ) -> None:
+        manager = ContainedManager(nursery, counts)
+        self._router = _Router(
+            protocols=[TProtocol(MESH_PROTOCOL)],
+            degree=MESH_DEGREE,
+            degree_low=MESH_LOW,
+            degree_high=MESH_HIGH,
+            heartbeat_interval=HEARTBEAT_S,
+            adaptive_gossip_enabled=False,
+            spam_protection_enabled=False,
+            eclipse_protection_enabled=False,
+        )
+        self._router.contained = manager
+        self._pubsub = _Pubsub(host, self._router, max_inbound_rpc_size=RPC_MAX_BYTES, allowed_topics=topics)
+        self._pubsub.contained = manager
+        self._pubsub.counts = counts
+        self._pubsub.peers_ = peers
+        self._pubsub.deliver = deliver
+        self._counts = counts
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(kept, self._counts, self._pubsub.run)
+            nursery.start_soon(kept, self._counts, self._router.run)
+
+    async def subscribe(self, topic: str) -> None:
+        await self._pubsub.subscribe(topic)
+
+    async def publish(self, topic: str, message: bytes) -> None:
+        await self._pubsub.publish(topic, message)
