@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import rlp
-from coincurve import PrivateKey
+from coincurve import PrivateKey, PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,18 +25,19 @@ from zg_node.consensus.messages import (
     Vote,
     VoteKind,
 )
-from zg_node.consensus.votes import Signer, Validator, ValidatorSet, address_of
+from zg_node.consensus.votes import Signer, Validator, ValidatorSet, address_of, require
 from zg_node.errors import InvalidMessage
 from zg_node.types.block import Block
 from zg_node.types.hashing import ZERO_HASH, keccak
 
 DOMAIN = Domain(b"\7" * 32, 1_660_200, 0)
-SIGNER = Signer(PrivateKey(b"\1" * 32), 0)
-ALONE = ValidatorSet((Validator(address_of(SIGNER.key.public_key), 1),))
+KEY = PrivateKey(b"\1" * 32)
+SIGNER = Signer(KEY, 0)
+ALONE = ValidatorSet((Validator(address_of(KEY.public_key), 1),))
 BLOCK = block_on(GENESIS, 3, 0)
 VOTE = SIGNER.vote(DOMAIN, VoteKind.NOTARIZE, 3, BLOCK.hash)
 SKIP = SIGNER.vote(DOMAIN, VoteKind.SKIP, 3)
-CERTIFICATE = Certificate(VoteKind.FINALIZE, 3, BLOCK.hash, ((0, b"\2" * 65), (3, b"\3" * 65)))
+CERTIFICATE = Certificate(VoteKind.FINALIZE, 0, 3, BLOCK.hash, ((0, b"\2" * 65), (3, b"\3" * 65)))
 PROPOSAL = SIGNER.proposal(DOMAIN, 3, 0, BLOCK)
 
 hashes = st.binary(min_size=32, max_size=32).filter(any)
@@ -49,11 +50,19 @@ def targets(kind: VoteKind) -> st.SearchStrategy[bytes]:
 
 
 kinds = st.sampled_from(VoteKind)
-votes = kinds.flatmap(lambda kind: st.builds(Vote, st.just(kind), numbers, targets(kind), numbers, signatures))
+votes = kinds.flatmap(lambda kind: st.builds(Vote, st.just(kind), numbers, numbers, targets(kind), numbers, signatures))
 signature_lists = st.dictionaries(st.integers(0, 255), signatures, max_size=8).map(lambda d: tuple(sorted(d.items())))
 certificates = kinds.flatmap(
-    lambda kind: st.builds(Certificate, st.just(kind), numbers, targets(kind), signature_lists)
+    lambda kind: st.builds(Certificate, st.just(kind), numbers, numbers, targets(kind), signature_lists)
 )
+
+
+def check_vote(domain: Domain, vote: Vote) -> None:
+    require([ALONE.vote_claim(domain, vote)])
+
+
+def check_proposal(domain: Domain, proposal: Proposal) -> None:
+    require([ALONE.proposal_claim(domain, proposal)])
 
 
 # ── round trips ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -85,9 +94,9 @@ def test_a_certificate_of_a_full_set_fits() -> None:
 
 
 def test_the_wire_forms_are_pinned() -> None:
-    assert keccak(VOTE.encode()).hex() == "6718fdbe2cd0567b3b31bf783012da76b370d9f904f2c68b56b4eafde35c9937"
-    assert keccak(CERTIFICATE.encode()).hex() == "21e96abeed4322ab47b1073e92f81bf2f4c2ca9b3ca08d91824c87a5cdfe9798"
-    assert keccak(PROPOSAL.encode()).hex() == "fc4784b3c4fae5f087d84aa697da6498369667e11f8f5339d022949937ab91f4"
+    assert keccak(VOTE.encode()).hex() == "df077a50d5916e458f248bc116223de9e4f969ebb21d68441fff2e77504ed06e"
+    assert keccak(CERTIFICATE.encode()).hex() == "0757cb96abf8f0874094956874e5040b1fb0da5740e50445e22938b0eb315bb7"
+    assert keccak(PROPOSAL.encode()).hex() == "3ee4f8686bc9c5c12effd52ab843f4392bd9c035803f16b2f4e1f84fb437a25d"
 
 
 def test_the_digests_are_pinned() -> None:
@@ -110,12 +119,12 @@ def test_the_digests_are_pinned() -> None:
     ids=["network", "chain", "epoch"],
 )
 def test_a_signature_holds_in_its_domain_only(other: Domain) -> None:
-    ALONE.check_vote(DOMAIN, VOTE)
-    ALONE.check_proposal(DOMAIN, PROPOSAL)
+    check_vote(DOMAIN, VOTE)
+    check_proposal(DOMAIN, PROPOSAL)
     with pytest.raises(InvalidMessage):
-        ALONE.check_vote(other, VOTE)
+        check_vote(other, VOTE)
     with pytest.raises(InvalidMessage):
-        ALONE.check_proposal(other, PROPOSAL)
+        check_proposal(other, PROPOSAL)
 
 
 @pytest.mark.parametrize(
@@ -123,19 +132,32 @@ def test_a_signature_holds_in_its_domain_only(other: Domain) -> None:
 )
 def test_a_signature_holds_for_its_vote_only(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidMessage):
-        ALONE.check_vote(DOMAIN, replace(VOTE, **change))
+        check_vote(DOMAIN, replace(VOTE, **change))
 
 
 @pytest.mark.parametrize("change", [{"view": 4}, {"parent_view": 1}, {"block": block_on(GENESIS, 3, 1)}])
 def test_a_signature_holds_for_its_proposal_only(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidMessage):
-        ALONE.check_proposal(DOMAIN, replace(PROPOSAL, **change))
+        check_proposal(DOMAIN, replace(PROPOSAL, **change))
 
 
 @pytest.mark.parametrize("signature", [bytes(65), b"\xff" * 65, b"\1" * 64 + b"\4"])
 def test_a_signature_from_which_no_key_follows_is_a_peers_fault(signature: bytes) -> None:
-    with pytest.raises(InvalidMessage, match="unrecoverable signature"):
-        ALONE.check_vote(DOMAIN, replace(VOTE, signature=signature))
+    with pytest.raises(InvalidMessage, match="not signed by 0x"):
+        check_vote(DOMAIN, replace(VOTE, signature=signature))
+
+
+def test_only_one_form_of_a_signature_is_taken() -> None:
+    """(r, n − s) with the other recovery id is as good to ecrecover; nobody may send a vote in two forms."""
+    order = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+    signature = VOTE.signature
+    mirrored = (order - int.from_bytes(signature[32:64], "big")).to_bytes(32, "big")
+    twin = signature[:32] + mirrored + bytes([signature[64] ^ 1])
+    digest = DOMAIN.vote_digest(VOTE.kind, VOTE.view, VOTE.block_hash)
+    recovered = PublicKey.from_signature_and_message(twin, digest, hasher=None)
+    assert address_of(recovered) == ALONE.validators[0].address
+    with pytest.raises(InvalidMessage):
+        check_vote(DOMAIN, replace(VOTE, signature=twin))
 
 
 # ── refused ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,20 +196,25 @@ def test_a_certificate_counts_each_voter_once_in_order(voters: tuple[int, ...]) 
         Certificate.decode(replace(CERTIFICATE, signatures=signed).encode())
 
 
-@pytest.mark.parametrize("items", [[b"\3", b"\3"], [b"\3", b"\3", b"\1" * 32, b""], [b"\3", b"\3", b"\1" * 32, [b""]]])
-def test_another_shape_is_no_certificate(items: list[object]) -> None:
+@pytest.mark.parametrize("tail", [[], [b"\3", b"\1" * 32], [b"\3", b"\1" * 32, b""], [b"\3", b"\1" * 32, [b""]]])
+def test_another_shape_is_no_certificate(tail: list[object]) -> None:
     with pytest.raises(InvalidMessage):
-        Certificate.decode(rlp.encode(items))
+        Certificate.decode(rlp.encode([b"\3", b"", *tail]))
 
 
-def test_a_proposal_whose_block_is_of_another_view_is_refused() -> None:
+def test_a_proposal_of_a_later_views_block_is_refused() -> None:
     with pytest.raises(InvalidMessage, match="contradicts its block"):
-        Proposal.decode(replace(PROPOSAL, view=4).encode())
+        Proposal.decode(replace(PROPOSAL, view=2).encode())
+
+
+def test_a_block_may_be_proposed_again_in_a_later_view() -> None:
+    again = replace(PROPOSAL, view=4, parent_view=3)
+    assert Proposal.decode(again.encode()) == again
 
 
 def test_a_number_with_leading_zeros_is_refused() -> None:
     items = rlp.decode(VOTE.encode())
-    for index in (1, 3):
+    for index in (1, 2, 4):
         with pytest.raises(InvalidMessage):
             Vote.decode(rlp.encode([*items[:index], b"\0" + items[index], *items[index + 1 :]]))
 

@@ -5,7 +5,12 @@
     Certificate  a quorum of votes for one (kind, view, block)
 
 Every signature is 65 bytes (r ‖ s ‖ recovery id) by secp256k1 over a keccak digest that any contract can rebuild,
-bound to network, chain, epoch and view. Encodings are RLP lists; `decode` accepts only what `encode` writes.
+bound to network, chain, epoch and view. A message says its epoch, so that one of another epoch is known for what it is
+without its validator set. Encodings are RLP lists; `decode` accepts only what `encode` writes.
+
+    domain    network 32 ‖ chain id u64 ‖ epoch u64
+    vote      keccak("ZGVOTE1" ‖ kind u8 ‖ domain ‖ view u64 ‖ block hash 32)
+    proposal  keccak("ZGPROP1\\0" ‖ domain ‖ view u64 ‖ parent view u64 ‖ block hash 32)
 """
 
 from __future__ import annotations
@@ -13,10 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-import rlp
-
 from zg_node.errors import InvalidMessage
 from zg_node.types.block import BODY_MAX_BYTES, Block
+from zg_node.types.encoding import encode
 from zg_node.types.hashing import ZERO_HASH, keccak
 from zg_node.types.shape import decode, strings
 
@@ -61,6 +65,7 @@ class Vote:
     """One validator's vote."""
 
     kind: VoteKind
+    epoch: int
     view: int
     block_hash: bytes
     """32 bytes; zero for SKIP."""
@@ -69,16 +74,16 @@ class Vote:
     signature: bytes
 
     def encode(self) -> bytes:
-        return bytes(rlp.encode([int(self.kind), self.view, self.block_hash, self.voter, self.signature]))
+        return encode([int(self.kind), self.epoch, self.view, self.block_hash, self.voter, self.signature])
 
     @classmethod
     def decode(cls, data: bytes) -> Vote:
         """Parse; raises InvalidMessage."""
-        kind, view, block_hash, voter, signature = strings(data, 5, VOTE_MAX_BYTES, "vote")
-        vote = cls(_kind(kind), _number(view), block_hash, _number(voter), signature)
+        kind, epoch, view, block_hash, voter, signature = strings(data, 6, VOTE_MAX_BYTES, "vote")
+        vote = cls(_kind(kind), _number(epoch), _number(view), block_hash, _number(voter), signature)
         _check_target(vote.kind, block_hash)
-        if len(signature) != SIGNATURE_BYTES or vote.encode() != data:
-            raise InvalidMessage("vote: not canonical")
+        if len(signature) != SIGNATURE_BYTES:
+            raise InvalidMessage(f"vote: a signature of {len(signature)} bytes")
         return vote
 
 
@@ -87,34 +92,38 @@ class Certificate:
     """A quorum's votes for one target. For FINALIZE it is the proof of finality of the block and all its ancestors."""
 
     kind: VoteKind
+    epoch: int
     view: int
     block_hash: bytes
     signatures: tuple[tuple[int, bytes], ...]
     """(voter index, signature), ascending by voter."""
 
     def encode(self) -> bytes:
-        signatures = [[voter, signature] for voter, signature in self.signatures]
-        return bytes(rlp.encode([int(self.kind), self.view, self.block_hash, signatures]))
+        fields = (int(self.kind), self.epoch, self.view, self.block_hash, self.signatures)
+        return encode(fields)
 
     @classmethod
     def decode(cls, data: bytes) -> Certificate:
         """Parse; raises InvalidMessage. Signatures are checked by `ValidatorSet.check_certificate`."""
         match decode(data, CERTIFICATE_MAX_BYTES, "certificate"):
-            case [bytes() as kind, bytes() as view, bytes() as block_hash, list() as signatures]:
+            case [bytes() as kind, bytes() as epoch, bytes() as view, bytes() as block_hash, list() as signatures]:
                 parsed = tuple(_signature(item) for item in signatures)
             case _:
                 raise InvalidMessage("certificate: wrong shape")
         voters = [voter for voter, _ in parsed]
-        certificate = cls(_kind(kind), _number(view), block_hash, parsed)
+        if voters != sorted(set(voters)):
+            raise InvalidMessage("certificate: voters are not in order")
+        certificate = cls(_kind(kind), _number(epoch), _number(view), block_hash, parsed)
         _check_target(certificate.kind, block_hash)
-        if voters != sorted(set(voters)) or certificate.encode() != data:
-            raise InvalidMessage("certificate: not canonical")
         return certificate
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A leader's block for a view, built on the block notarized in `parent_view`."""
+    """A leader's block for a view, built on the block notarized in `parent_view`.
+
+    An epoch's last block is proposed again, unchanged, by later leaders: its `parent_view` is then the view in which it
+    was notarized itself, and its own view lies behind the proposal's. Its epoch is its block's."""
 
     view: int
     parent_view: int
@@ -122,15 +131,19 @@ class Proposal:
     leader: int
     signature: bytes
 
+    @property
+    def epoch(self) -> int:
+        return self.block.consensus.epoch
+
     def encode(self) -> bytes:
-        return bytes(rlp.encode([self.view, self.parent_view, self.block.encode(), self.leader, self.signature]))
+        return encode([self.view, self.parent_view, self.block.encode(), self.leader, self.signature])
 
     @classmethod
     def decode(cls, data: bytes) -> Proposal:
         """Parse; raises InvalidMessage."""
         view, parent_view, block, leader, signature = strings(data, 5, PROPOSAL_MAX_BYTES, "proposal")
         proposal = cls(_number(view), _number(parent_view), Block.decode(block), _number(leader), signature)
-        if len(signature) != SIGNATURE_BYTES or proposal.block.consensus.view != proposal.view:
+        if len(signature) != SIGNATURE_BYTES or proposal.block.consensus.view > proposal.view:
             raise InvalidMessage("proposal: contradicts its block")
         return proposal
 

@@ -1,14 +1,18 @@
 """Validator sets, quorums and tallies.
 
-Stake W, quorum q = ⌊2W/3⌋ + 1. A tally counts each validator once a (kind, view), remembers what it voted for, and
-hands back a conflicting pair as evidence.
+Stake W, quorum q = ⌊2W/3⌋ + 1. A tally counts each validator once a (kind, view).
+
+Checking is in two parts. The cheap one says which signatures a message needs (`Claim`s: by whom, over what), the costly
+one, a pure function of a batch of them (`Verifier`), may run anywhere and be skipped for what is known already.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from coincurve import PrivateKey, PublicKey
+from coincurve import PublicKey
 
 from zg_node.consensus import leader
 from zg_node.consensus.messages import Certificate, Domain, Proposal, Vote, VoteKind
@@ -17,6 +21,40 @@ from zg_node.types.block import Block
 from zg_node.types.hashing import ZERO_HASH, keccak
 
 VALIDATORS_MAX = 256
+
+_HALF_ORDER = (0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141 // 2).to_bytes(32, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`signature` over `digest` is said to be made by the key of `address`."""
+
+    address: bytes
+    """20 bytes."""
+    digest: bytes
+    """32 bytes."""
+    signature: bytes
+    """65 bytes: r ‖ s ‖ recovery id."""
+
+
+Verifier = Callable[[Sequence[Claim]], Sequence[bool]]
+"""Which of the claims hold, in their order."""
+
+
+def verify(claims: Sequence[Claim]) -> tuple[bool, ...]:
+    """The plain Verifier: recover each key with libsecp256k1."""
+    return tuple(_holds(claim) for claim in claims)
+
+
+def _holds(claim: Claim) -> bool:
+    signature = claim.signature
+    if signature[64] > 1 or signature[32:64] > _HALF_ORDER:  # the one form of a signature that Signer makes
+        return False
+    try:
+        key = PublicKey.from_signature_and_message(signature, claim.digest, hasher=None)
+    except Exception:  # noqa: BLE001 - coincurve raises bare Exception for an unrecoverable signature
+        return False
+    return address_of(key) == claim.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,39 +101,44 @@ class ValidatorSet:
     def stake(self, voter: int) -> int:
         return self.validators[voter].stake
 
-    def check_vote(self, domain: Domain, vote: Vote) -> None:
-        """Raise InvalidMessage unless `vote` is signed by its voter."""
-        digest = domain.vote_digest(vote.kind, vote.view, vote.block_hash)
-        self._check_signature(vote.voter, digest, vote.signature)
+    def claim(self, voter: int, digest: bytes, signature: bytes) -> Claim:
+        """That `voter` signed `digest`. Raises InvalidMessage when there is no such validator."""
+        if voter >= len(self.validators):
+            raise InvalidMessage(f"unknown validator {voter}")
+        return Claim(self.validators[voter].address, digest, signature)
 
-    def check_proposal(self, domain: Domain, proposal: Proposal) -> None:
-        """Raise InvalidMessage unless `proposal` is signed by its view's leader."""
+    def vote_claim(self, domain: Domain, vote: Vote) -> Claim:
+        """What must hold for `vote` to be its voter's. Raises InvalidMessage."""
+        return self.claim(vote.voter, domain.vote_digest(vote.kind, vote.view, vote.block_hash), vote.signature)
+
+    def proposal_claim(self, domain: Domain, proposal: Proposal) -> Claim:
+        """What must hold for `proposal` to be its view's leader's. Raises InvalidMessage."""
         if proposal.leader != self.leader(proposal.view):
             raise InvalidMessage(f"validator {proposal.leader} does not lead view {proposal.view}")
         digest = domain.proposal_digest(proposal.view, proposal.parent_view, proposal.block.hash)
-        self._check_signature(proposal.leader, digest, proposal.signature)
+        return self.claim(proposal.leader, digest, proposal.signature)
 
-    def check_certificate(self, domain: Domain, certificate: Certificate) -> None:
-        """Raise InvalidMessage unless validators with a quorum of stake signed it."""
+    def certificate_claims(self, domain: Domain, certificate: Certificate) -> tuple[Claim, ...]:
+        """What must hold for `certificate` to be one, in the order of its signatures. Raises InvalidMessage when these
+        validators are no quorum."""
         digest = domain.vote_digest(certificate.kind, certificate.view, certificate.block_hash)
-        if sum(self._known(voter).stake for voter, _ in certificate.signatures) < self.quorum:
+        claims = tuple(self.claim(voter, digest, signature) for voter, signature in certificate.signatures)
+        if sum(self.stake(voter) for voter, _ in certificate.signatures) < self.quorum:
             raise InvalidMessage("certificate: no quorum")
-        for voter, signature in certificate.signatures:
-            self._check_signature(voter, digest, signature)
+        return claims
 
-    def _known(self, voter: int) -> Validator:
-        if voter >= len(self.validators):
-            raise InvalidMessage(f"unknown validator {voter}")
-        return self.validators[voter]
+    def check_certificate(self, domain: Domain, certificate: Certificate, verifier: Verifier = verify) -> None:
+        """Raise InvalidMessage unless validators with a quorum of stake signed it in the domain's epoch."""
+        if certificate.epoch != domain.epoch:
+            raise InvalidMessage(f"certificate: of epoch {certificate.epoch}, not {domain.epoch}")
+        require(self.certificate_claims(domain, certificate), verifier)
 
-    def _check_signature(self, voter: int, digest: bytes, signature: bytes) -> None:
-        expected = self._known(voter).address
-        try:
-            key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
-        except Exception as error:  # coincurve raises bare Exception for an unrecoverable signature
-            raise InvalidMessage("unrecoverable signature") from error
-        if address_of(key) != expected:
-            raise InvalidMessage(f"not signed by validator {voter}")
+
+def require(claims: Sequence[Claim], verifier: Verifier = verify) -> None:
+    """Raise InvalidMessage unless all claims hold."""
+    for claim, holds in zip(claims, verifier(claims), strict=True):
+        if not holds:
+            raise InvalidMessage(f"not signed by 0x{claim.address.hex()}")
 
 
 def address_of(key: PublicKey) -> bytes:
@@ -103,17 +146,26 @@ def address_of(key: PublicKey) -> bytes:
     return keccak(key.format(compressed=False)[1:])[12:]
 
 
+class Key(Protocol):
+    """A voting key; `coincurve.PrivateKey` is one."""
+
+    def sign_recoverable(self, message: bytes, hasher: None) -> bytes:
+        """65 bytes over a 32-byte digest; equal digests give equal signatures (RFC 6979)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """This node's voting key at its place in the set. Signatures are deterministic (RFC 6979)."""
+    """This node's voting key at its place in the set."""
 
-    key: PrivateKey = field(repr=False)
+    key: Key = field(repr=False)
     index: int
 
     def vote(self, domain: Domain, kind: VoteKind, view: int, block_hash: bytes = ZERO_HASH) -> Vote:
         """A signed vote."""
         digest = domain.vote_digest(kind, view, block_hash)
-        return Vote(kind, view, block_hash, self.index, self.key.sign_recoverable(digest, hasher=None))
+        signature = self.key.sign_recoverable(digest, hasher=None)
+        return Vote(kind, domain.epoch, view, block_hash, self.index, signature)
 
     def proposal(self, domain: Domain, view: int, parent_view: int, block: Block) -> Proposal:
         """A signed proposal."""
@@ -124,20 +176,26 @@ class Signer:
 
 @dataclass(slots=True)
 class VoteTally:
-    """Votes of one kind in one view."""
+    """Votes of one kind in one view, each validator's first; all are checked."""
 
     members: ValidatorSet
     votes: dict[int, Vote] = field(default_factory=dict)
+    """By voter."""
+    _stake: dict[bytes, int] = field(default_factory=dict)
+    """By block hash."""
 
-    def add(self, vote: Vote) -> Vote | None:
-        """Count a checked vote; returns the voter's earlier vote when it was for another block (evidence)."""
-        earlier = self.votes.setdefault(vote.voter, vote)
-        return earlier if earlier.block_hash != vote.block_hash else None
+    def add(self, vote: Vote) -> bool:
+        """Count a vote; False when its voter is counted already."""
+        if vote.voter in self.votes:
+            return False
+        self.votes[vote.voter] = vote
+        self._stake[vote.block_hash] = self._stake.get(vote.block_hash, 0) + self.members.stake(vote.voter)
+        return True
 
     def certificate(self, block_hash: bytes) -> Certificate | None:
         """The certificate for `block_hash` once its votes hold a quorum."""
-        chosen = sorted((v for v in self.votes.values() if v.block_hash == block_hash), key=lambda v: v.voter)
-        if sum(self.members.stake(v.voter) for v in chosen) < self.members.quorum:
+        if self._stake.get(block_hash, 0) < self.members.quorum:
             return None
+        chosen = sorted((v for v in self.votes.values() if v.block_hash == block_hash), key=lambda v: v.voter)
         signatures = tuple((v.voter, v.signature) for v in chosen)
-        return Certificate(chosen[0].kind, chosen[0].view, block_hash, signatures)
+        return Certificate(chosen[0].kind, chosen[0].epoch, chosen[0].view, block_hash, signatures)

@@ -1,0 +1,168 @@
+"""Catching up over a network: to the end, past every liar, and no further than what is proven."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+
+import pytest
+
+from tests.consensus import sync_liars
+from tests.consensus.signed_chain import EPOCH_BLOCKS, NETWORK, SignedChain, make, stored
+from tests.consensus.sync_world import World, executor, in_virtual_time
+from zg_node.consensus.sync_messages import PROTOCOL
+from zg_node.consensus.sync_server import Source, SyncServer
+from zg_node.consensus.sync_service import ANSWER_TIMEOUT_S, fetch_block
+from zg_node.errors import Corrupt, InvalidMessage, Unavailable
+from zg_node.types.block import Block
+
+LIARS = [module.name for module in pkgutil.iter_modules(sync_liars.__path__)]
+CHAIN = SignedChain(4 * EPOCH_BLOCKS + 7, gap=3)
+TOP = CHAIN.head.number
+
+
+def first_cause(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def test_a_new_node_catches_up_over_epochs_with_changing_validators() -> None:
+    async def story() -> None:
+        world = World(CHAIN)
+        for name in ("a", "b", "c"):
+            world.honest(name)
+        await world.catch_up(TOP, within_s=30)
+        assert [block.hash for block in world.replica.blocks] == [block.hash for block in CHAIN.stored[1:]]
+        assert world.replica.told == list(range(1, TOP + 1))
+        assert world.network.reports == []
+        assert world.shard.progress().done == TOP
+
+    in_virtual_time(story)
+
+
+@pytest.mark.parametrize("name", LIARS)
+def test_a_node_catches_up_beside_a_liar_and_charges_it(name: str) -> None:
+    liar = importlib.import_module(f"tests.consensus.sync_liars.{name}")
+
+    async def story() -> None:
+        world = World(CHAIN)
+        world.liar("aaa", liar.answer)
+        world.honest("b")
+        await world.catch_up(TOP, within_s=120, linger_s=ANSWER_TIMEOUT_S)
+        assert [block.hash for block in world.replica.blocks] == [block.hash for block in CHAIN.stored[1:]]
+        charged = set(world.network.reports)
+        assert {peer for peer, _ in charged} == {"aaa"}
+        assert ("aaa", liar.OFFENCE) in charged
+
+    in_virtual_time(story)
+
+
+@pytest.mark.parametrize("name", LIARS)
+def test_liars_alone_bring_no_block_into_the_chain(name: str) -> None:
+    liar = importlib.import_module(f"tests.consensus.sync_liars.{name}")
+
+    async def story() -> None:
+        world = World(CHAIN)
+        for peer in range(3):
+            world.liar(f"liar-{peer}", liar.answer)
+        with pytest.raises(TimeoutError):
+            await world.catch_up(1, within_s=60)
+        assert world.replica.blocks == []
+
+    in_virtual_time(story)
+
+
+def test_certificates_that_were_synced_serve_others_again() -> None:
+    async def story() -> None:
+        first = World(CHAIN)
+        first.honest("source")
+        await first.catch_up(TOP, within_s=30)
+        copied = CHAIN.with_block(0)
+        copied.stored = [CHAIN.stored[0], *first.replica.blocks]
+        second = World(CHAIN)
+        second.honest("copy", copied)
+        await second.catch_up(TOP, within_s=30)
+        assert second.network.reports == []
+
+    in_virtual_time(story)
+
+
+def test_blocks_larger_than_an_answer_arrive() -> None:
+    large = SignedChain(6, body_bytes=7_000_000)
+
+    async def story() -> None:
+        world = World(large)
+        world.honest("a")
+        await world.catch_up(6, within_s=30)
+        assert [block.body for block in world.replica.blocks] == [block.body for block in large.stored[1:]]
+
+    in_virtual_time(story)
+
+
+def test_a_peer_that_leaves_in_the_middle_is_replaced() -> None:
+    async def story() -> None:
+        world = World(CHAIN, delay_s=0.2)
+        world.honest("a")
+        world.loop.call_later(0.9, lambda: world.hub.leave("a"))
+        world.loop.call_later(2.0, lambda: world.honest("b"))
+        await world.catch_up(TOP, within_s=60)
+
+    in_virtual_time(story)
+
+
+def test_a_final_block_that_does_not_execute_here_stops_the_node() -> None:
+    async def story() -> None:
+        world = World(CHAIN)
+        world.honest("a")
+        world.replica.broken_at = 50
+        with pytest.raises(BaseExceptionGroup) as caught:
+            await world.catch_up(TOP, within_s=30)
+        cause = first_cause(caught.value)
+        assert isinstance(cause, Corrupt)
+        assert "block 50 is final, but does not execute here" in str(cause)
+        assert world.replica.head.number == 49
+
+    in_virtual_time(story)
+
+
+def test_a_chain_of_our_own_that_the_network_did_not_finalise_stops_the_node() -> None:
+    async def story() -> None:
+        world = World(CHAIN)
+        ours = stored(make(CHAIN.stored[0], b"ours", CHAIN.epochs, salt=5), b"")
+        world.replica.head = ours
+        world.replica.blocks = [ours]
+        world.honest("a")
+        with pytest.raises(BaseExceptionGroup) as caught:
+            await world.catch_up(TOP, within_s=30)
+        assert "keep this data directory as evidence" in str(first_cause(caught.value))
+
+    in_virtual_time(story)
+
+
+def test_a_block_that_is_not_final_yet_is_fetched_by_its_hash() -> None:
+    block = make(CHAIN.stored[4], b"\x07" * 6_000_000, CHAIN.epochs)
+    other = make(CHAIN.stored[4], b"\x08", CHAIN.epochs)
+
+    async def story() -> None:
+        world = World(CHAIN)
+        for name, offered in (("honest", block), ("liar", other), ("empty", None)):
+            server = SyncServer(NETWORK, {0: Source(CHAIN, _offering(offered))}, executor())
+            world.hub.join(name).serve(PROTOCOL, server.answer)
+            world.hub.connect("node", name)
+
+        async def ask(peer: str) -> Block:
+            return await fetch_block(world.network, peer, 0, block.consensus.view, block.hash)
+
+        assert await ask("honest") == block
+        with pytest.raises(InvalidMessage, match="another block"):
+            await ask("liar")
+        with pytest.raises(Unavailable):
+            await ask("empty")
+
+    in_virtual_time(story)
+
+
+def _offering(block: Block | None) -> Callable[[int, bytes], bytes | None]:
+    return lambda view, block_hash: None if block is None else block.encode()
