@@ -169,3 +169,35 @@ def test_a_stored_block_that_does_not_parse_is_corrupt(tmp_path: Path) -> None:
     with pytest.raises(Corrupt, match="stored block 2"):
         store.by_number(2)
     store.close()
+
+
+# ── a chain that begins with a snapshot ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_store_may_begin_with_a_later_block_and_goes_on_from_it(tmp_path: Path) -> None:
+    blocks = chain(14, transactions=2)
+    store = BlockStore(tmp_path / "blocks")
+    assert store.first == 0
+    store.begin_with(blocks[0], blocks[10], tx_hashes(blocks[10]))
+    for block in blocks[11:]:
+        store.add(block, tx_hashes(block))
+    store.checkpoint()
+    store.close()
+    store = BlockStore(tmp_path / "blocks")
+    assert (store.first, store.durable) == (10, 13)
+    kept = [number for number in range(14) if store.by_number(number) is not None]
+    assert kept == [0, 10, 11, 12, 13]
+    assert store.by_number(10) == blocks[10]
+    assert store.number_of(blocks[10].hash) == 10
+    assert store.transaction(tx_hashes(blocks[10])[32:64]) == (10, 1)
+    store.close()
+
+
+def test_proofs_of_epochs_are_kept(tmp_path: Path) -> None:
+    store = BlockStore(tmp_path / "blocks")
+    store.put_epoch(7, b"proof")
+    store.close()
+    store = BlockStore(tmp_path / "blocks")
+    assert store.epoch(7) == b"proof"
+    assert [store.epoch(epoch) for epoch in (6, 8, -1, 1 << 63)] == [None] * 4
+    store.close()

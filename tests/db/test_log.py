@@ -16,7 +16,7 @@ from zg_node.errors import Corrupt, InvalidMessage
 from zg_node.types.block import StoredBlock
 from zg_node.types.hashing import keccak
 
-PINNED = "aa86b19b0941a60c50a6a575c1ee92a5"
+PINNED = "7314afb86dcdb0c14d6ffbf8dc5b10f4"
 """The first half of the keccak of a record's disk form."""
 
 

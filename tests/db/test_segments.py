@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.db.damage import flip
-from zg_node.db import segments
+from zg_node.db.files import AppendFile, SystemFiles
 from zg_node.db.segments import RECORD_MAX_BYTES, Segments
 from zg_node.errors import Corrupt
 
@@ -111,19 +112,38 @@ def test_a_torn_payload_full_of_false_beginnings_is_cut_off_soon(tmp_path: Path)
     assert read(tmp_path) == [(1, b"one")]
 
 
-def test_a_failed_append_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = Segments(tmp_path, "log")
+class FullFile:
+    """Writes through until it is full; then only the first part of a write arrives."""
+
+    def __init__(self, file: AppendFile) -> None:
+        self.full = False
+        self.truncate, self.sync, self.close = file.truncate, file.sync, file.close
+        self._file = file
+
+    def write(self, parts: Sequence[bytes]) -> None:
+        self._file.write(parts[:1] if self.full else parts)
+        if self.full:
+            raise OSError("the disk is full")
+
+
+class FullFiles(SystemFiles):
+    """A disk whose open file can be told that it is full."""
+
+    file: FullFile
+
+    def append(self, path: Path) -> AppendFile:
+        self.file = FullFile(super().append(path))
+        return self.file
+
+
+def test_a_failed_append_leaves_no_trace(tmp_path: Path) -> None:
+    files = FullFiles()
+    log = Segments(tmp_path, "log", files)
     log.append([b"one"])
-    write_all = segments._write_all
-
-    def half(descriptor: int, parts: list[bytes]) -> None:
-        write_all(descriptor, parts[:1])
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(segments, "_write_all", half)
+    files.file.full = True
     with pytest.raises(OSError, match="the disk is full"):
         log.append([b"two"])
-    monkeypatch.undo()
+    files.file.full = False
     log.append([b"three"])
     log.close()
     assert read(tmp_path) == [(1, b"one"), (1, b"three")]

@@ -36,6 +36,7 @@ class Shard:
             max_bytes=1 << 26,
             max_per_sender=1_000,
             max_queued_per_sender=1_000,
+            max_queued=1_000,
             lifetime_ms=1 << 40,
             price_bump_percent=10,
             min_tip=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from math import exp, isclose
 
@@ -11,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.consensus.blocks import make_block
-from zg_node.execution.fees import BASE_FEE_MAX, FeeRules, FeeState, base_fee, exponential, next_state
+from zg_node.execution.fees import (
+    BASE_FEE_MAX,
+    EXPONENT_MAX,
+    LOGARITHM_BITS,
+    FeeRules,
+    FeeState,
+    base_fee,
+    exponential,
+    logarithm,
+    next_state,
+)
 
 RULES = FeeRules(gas_limit=500_000_000, gas_rate=1_000_000_000, base_fee_floor=10**9, max_change_per_mille=125)
 BLOCK = make_block(bytes(32), 1, 1, 0)
@@ -57,12 +68,32 @@ def test_the_divisor_of_the_development_network_is_pinned() -> None:
     assert RULES.divisor == 4245093507
 
 
+@pytest.mark.parametrize("gas_rate", [1_000_000, 999_999_937, 10**11])
+def test_the_divisor_is_exact(gas_rate: int) -> None:
+    with localcontext(prec=60):
+        for per_mille in range(1, 1001):
+            due = Decimal(gas_rate) / 2 / (1 + Decimal(per_mille) / 1000).ln()
+            assert replace(RULES, gas_rate=gas_rate, max_change_per_mille=per_mille).divisor == int(due)
+
+
+def test_the_logarithm_is_low_by_less_than_it_says() -> None:
+    with localcontext(prec=60):
+        for per_mille in range(1, 1001):
+            missing = (1 + Decimal(per_mille) / 1000).ln() * 2**LOGARITHM_BITS - logarithm(per_mille)
+            assert 0 <= missing < 2**10
+
+
 # ── the base fee ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @given(rules, excesses)
 def test_the_base_fee_stays_within_its_bounds(rules: FeeRules, excess: int) -> None:
     assert rules.base_fee_floor <= base_fee(rules, excess) <= BASE_FEE_MAX
+
+
+@given(rules)
+def test_the_base_fee_ends_at_its_bound(rules: FeeRules) -> None:
+    assert base_fee(rules, EXPONENT_MAX * rules.divisor) == base_fee(rules, 2**63) == BASE_FEE_MAX
 
 
 @given(rules, excesses, excesses)

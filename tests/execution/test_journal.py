@@ -41,7 +41,8 @@ def restore(journal: Journal, dev: DevChain, pool: _core.Pool) -> int:
 def empty_pool(dev: DevChain) -> _core.Pool:
     return _core.Pool(
         dev.chain.chain_id, max_transactions=10_000, max_bytes=64 << 20, max_per_sender=5_000,
-        max_queued_per_sender=64, lifetime_ms=3_600_000, price_bump_percent=10, min_tip=0, allow_unprotected=False,
+        max_queued_per_sender=64, max_queued=1_000, lifetime_ms=3_600_000, price_bump_percent=10, min_tip=0,
+        allow_unprotected=False,
     )  # fmt: skip
 
 

@@ -186,6 +186,17 @@ def test_an_invalid_transaction_refuses_its_block(
         native_engine().execute(shard.state, shard.head, header, body, shard.pool)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_blob_transaction_refuses_its_block(engine: str, shard: Shard, workload: Workload) -> None:
+    blobs = {"type": 3, "maxFeePerBlobGas": GWEI, "blobVersionedHashes": [b"\x01" + bytes(31)]}
+    fees = {"maxFeePerGas": 10 * GWEI, "maxPriorityFeePerGas": GWEI}
+    fields = {**transaction_fields(0, bytes([0x77]) * 20, 21_000, 1), **fees, **blobs}
+    raw = bytes(workload.senders[0].sign_transaction(fields).raw_transaction)
+    header = shard.build(attributes_at(1)).header
+    with pytest.raises(InvalidBlock, match=r"^transaction 0: transaction type not supported"):
+        ENGINES[engine]().execute(shard.state, shard.head, header, bytes(rlp.encode([raw])), shard.pool)
+
+
 # ── what contracts see ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -213,9 +224,10 @@ def test_blockhash_and_the_system_contracts_know_the_ancestors(engine: str, tmp_
         hashes.append(shard.head)
 
 
+@pytest.mark.parametrize("knows_the_code", [True, False])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_block_follows_one_that_is_not_final_with_the_code_it_deployed(
-    engine: str, tmp_path: Path, workload: Workload
+    engine: str, knows_the_code: bool, tmp_path: Path, workload: Workload
 ) -> None:
     shard = Shard(tmp_path, ENGINES[engine](), workload)
     deployer, caller = workload.senders[:2]
@@ -230,7 +242,8 @@ def test_a_block_follows_one_that_is_not_final_with_the_code_it_deployed(
     proposer.finalise(proposer.execute(parent))
     proposer.offer(follows, [raw])
     proposed = proposer.build(follows)
-    child = shard.engine.execute(shard.state, parent.hash, proposed.header, proposed.body, shard.pool)
+    executor = shard.engine if knows_the_code else ENGINES[engine]()
+    child = executor.execute(shard.state, parent.hash, proposed.header, proposed.body, shard.pool)
     assert child.header == proposed.header
     assert shard.state.storage(child.hash, created, 1) == 0xAB
 

@@ -11,6 +11,7 @@ import pytest
 import rlp
 
 from tests.rpc.devchain import ALICE, BOB, GENESIS, NOBODY, DevChain
+from tests.execution.unchanging import Unchanging
 from zg_node import _core
 from zg_node.db import log as block_log
 from zg_node.db.log import BlockLog
@@ -50,9 +51,11 @@ def open_again(directory: Path, genesis: Genesis = GENESIS) -> Chain:
     options = ChainOptions(cache_bytes=8 << 20, history_blocks=100, flush_bytes=1 << 20)
     pool = _core.Pool(
         genesis.chain_id(0), max_transactions=100, max_bytes=1 << 20, max_per_sender=100, max_queued_per_sender=10,
-        lifetime_ms=1000, price_bump_percent=10, min_tip=0, allow_unprotected=False,
+        max_queued=50, lifetime_ms=1000, price_bump_percent=10, min_tip=0, allow_unprotected=False,
     )  # fmt: skip
-    return Chain(0, genesis, ZERO_HASH, directory, engine, engine, pool, options, lambda: 4_000_000_000_000)
+    chain = Chain(0, genesis, ZERO_HASH, directory, engine, engine, pool, options, lambda: 4_000_000_000_000)
+    chain.follow(Unchanging())
+    return chain
 
 
 def abandon(dev: DevChain) -> None:
@@ -76,6 +79,21 @@ def test_an_empty_block_is_made_only_when_it_is_wanted(tmp_path: Path) -> None:
     assert chain.propose(1, chain.head.hash, bytes(20), False) is None
     assert chain.propose(1, chain.head.hash, bytes(20), True) is not None
     chain.close()
+
+
+def test_a_block_is_due_when_something_waits_that_pays_the_base_fee(tmp_path: Path) -> None:
+    dev = DevChain(tmp_path)
+    base_fee = dev.chain.next_base_fee()
+    fees = {"maxFeePerGas": hex(base_fee - 1), "maxPriorityFeePerGas": "0x0"}
+    send(dev, dev.sign(ALICE, 0, to="0x" + NOBODY.hex(), **fees), pay(dev, BOB, 1, NOBODY))
+    assert dev.pool.len() == (1, 1)
+    assert not dev.chain.waiting()
+    send(dev, pay(dev, BOB, 0, NOBODY))
+    assert dev.chain.waiting()
+    dev.mine()
+    assert dev.pool.len() == (1, 0)
+    assert not dev.chain.waiting()
+    dev.chain.close()
 
 
 def test_a_block_is_invisible_until_it_is_final(tmp_path: Path) -> None:
@@ -115,7 +133,7 @@ def test_of_two_siblings_either_one_becomes_final_and_the_other_leaves_no_trace(
     assert balance(dev, 1, receivers[winner]) == 7
     assert balance(dev, 1, receivers[1 - winner]) == 0
     assert not dev.chain.state.has(siblings[1 - winner].hash)
-    with pytest.raises(InvalidBlock, match="unknown parent"):
+    with pytest.raises(Unavailable, match="is not here"):
         propose(dev, 4, siblings[1 - winner].hash)
     dev.chain.commit(child.hash, b"")
     assert dev.chain.head.number == 2
@@ -208,12 +226,27 @@ def test_a_block_with_a_wrong_part_is_refused_and_the_right_one_still_passes(
     dev.chain.close()
 
 
-def test_a_block_becomes_invalid_when_its_parent_is_no_longer_open(tmp_path: Path, proposed: Block) -> None:
+def test_a_block_below_the_head_is_nothing_to_judge(tmp_path: Path, proposed: Block) -> None:
     dev = DevChain(tmp_path / "judge")
     dev.clock.advance(1000)
     dev.mine()
-    with pytest.raises(InvalidBlock, match="unknown parent"):
+    with pytest.raises(Unavailable, match="is not here"):
         dev.chain.execute(proposed)
+    dev.chain.close()
+
+
+def test_a_block_becomes_invalid_when_another_parent_is_final(tmp_path: Path, proposed: Block) -> None:
+    proposer = DevChain(tmp_path / "another")
+    proposer.clock.advance(900)
+    proposer.mine()
+    child = propose(proposer, 2)
+    proposer.chain.close()
+    dev = DevChain(tmp_path / "judge")
+    dev.clock.advance(1000)
+    dev.chain.execute(proposed)
+    dev.chain.commit(proposed.hash, b"")
+    with pytest.raises(InvalidBlock, match="does not build on the final"):
+        dev.chain.execute(child)
     dev.chain.close()
 
 

@@ -16,13 +16,14 @@ from zg_node import _core
 from zg_node.errors import InvalidBlock
 from zg_node.execution.fees import FeeRules
 from zg_node.execution.genesis import packaged, parse
-from zg_node.execution.validation import CLOCK_DRIFT_MAX_MS, Plan, Rules, check, plan
+from zg_node.execution.validation import CLOCK_DRIFT_MAX_MS, Lineage, Plan, Rules, check, plan
 from zg_node.types.block import BODY_MAX_BYTES, Block, ConsensusHeader, Header
 from zg_node.types.hashing import ZERO_HASH, keccak
 
 GENESIS = parse(packaged("devnet"), "devnet")
 SET_HASH = b"\3" * 32
-RULES = Rules(GENESIS.network, 0, SET_HASH, GENESIS.fees)
+RULES = Rules(GENESIS.network, GENESIS.fees)
+LINEAGE = Lineage(0, SET_HASH, SET_HASH)
 CONSENSUS, ATTRIBUTES = GENESIS.block_zero(0, SET_HASH)
 PARENT = Header.decode(_core.draft_header(ZERO_HASH, ATTRIBUTES))
 NOW_MS = CONSENSUS.timestamp_ms + 5_000
@@ -36,7 +37,7 @@ FIELDS = {
 
 
 def planned(now_ms: int = NOW_MS, parent: Header = PARENT, consensus: ConsensusHeader = CONSENSUS) -> Plan:
-    return plan(RULES, parent, consensus, VIEW, COINBASE, now_ms)
+    return plan(RULES, LINEAGE, parent, consensus, VIEW, COINBASE, now_ms)
 
 
 def block_of(due: Plan, parent: Header = PARENT, fields: Mapping[str, object] = MappingProxyType({})) -> Block:
@@ -50,7 +51,7 @@ def block_of(due: Plan, parent: Header = PARENT, fields: Mapping[str, object] = 
 def verdict(block: Block, now_ms: int = NOW_MS, parent: Header = PARENT, consensus: ConsensusHeader = CONSENSUS) -> str:
     """What is wrong with the block; empty when nothing is."""
     try:
-        check(RULES, parent, consensus, block, now_ms)
+        check(RULES, LINEAGE, parent, consensus, block, now_ms)
     except InvalidBlock as error:
         return str(error)
     return ""
@@ -182,10 +183,28 @@ def test_rules_of_another_chain_refuse_the_block() -> None:
     block = block_of(planned())
     for rules in (
         replace(RULES, network=ZERO_HASH),
-        replace(RULES, epoch=1),
-        replace(RULES, set_hash=ZERO_HASH),
         replace(RULES, fees=FeeRules(30_000_000, 10**9, 10**9, 125)),
         replace(RULES, fees=replace(RULES.fees, base_fee_floor=2 * 10**9)),
     ):
         with pytest.raises(InvalidBlock):
-            check(rules, PARENT, CONSENSUS, block, NOW_MS)
+            check(rules, LINEAGE, PARENT, CONSENSUS, block, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    "lineage",
+    [
+        replace(LINEAGE, epoch=1),
+        replace(LINEAGE, set_hash=ZERO_HASH),
+        replace(LINEAGE, next_set_hash=ZERO_HASH),
+        replace(LINEAGE, root_number=1),
+        replace(LINEAGE, root_hash=b"\1" * 32),
+    ],
+)
+def test_another_lineage_refuses_the_block(lineage: Lineage) -> None:
+    with pytest.raises(InvalidBlock):
+        check(RULES, lineage, PARENT, CONSENSUS, block_of(planned()), NOW_MS)
+
+
+def test_a_view_that_does_not_grow_is_refused() -> None:
+    consensus = replace(CONSENSUS, view=VIEW)
+    assert verdict(block_of(planned(consensus=consensus)), consensus=consensus) == "the view does not grow"

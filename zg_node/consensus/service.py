@@ -1,59 +1,71 @@
-"""The shell of one shard's consensus instance: performs effects, keeps timers, decides when a block is due.
+"""The shell of one shard's consensus: performs effects, keeps the timers, and decides when a block is due.
 
-    mempool ── poke ─▶ Due ─▶ instance ─▶ Propose ─▶ chain.propose ─▶ Proposed ─▶ Persist (fdatasync) ─▶ Commit ─▶
-    chain.commit
-                                                                     Broadcast ─▶ peers
+    Network ─▶ receive ─┐                             ┌▶ VoteLog (fdatasync), before anything else of the step
+    Due, TimedOut ──────┼─▶ events ─▶ Instance.step ──┼▶ Network.broadcast, send
+    Executed, Proposed ─┘                             ├▶ worker: Chain.execute, propose, commit
+                                                      └▶ sync: fetch a block, or catch up
 
-Blocking work (building, executing, log and vote writes) runs in one worker thread a shard, in order, so the event
-loop is free for JSON-RPC. Everything that a step persists is durable before anything else of that step is performed.
+One instance an epoch. Everything runs on the event loop but the vote log's writes and what `_in_worker` hands to the
+shard's only worker thread, so that a step sees the chain as its events say.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
 from typing import Protocol, TypeVar, assert_never
 
+from zg_node.clock import Clock
+from zg_node.consensus import wire
+from zg_node.consensus.evidence import Evidence
 from zg_node.consensus.instance import (
+    Behind,
     Broadcast,
     Commit,
+    Diverged,
     Due,
     Effect,
+    EpochEnded,
     Event,
     Execute,
     Executed,
+    Fetch,
+    Fetched,
     Instance,
+    Message,
     Persist,
     Propose,
     Proposed,
+    Received,
     Report,
+    Restored,
+    Send,
     SetTimer,
     Started,
+    Synced,
     TimedOut,
 )
-from zg_node.consensus.messages import Certificate, Proposal, Vote
+from zg_node.consensus.messages import Certificate
+from zg_node.consensus.pace import BlockClock, Pace
 from zg_node.consensus.wal import VoteLog
-from zg_node.errors import InvalidBlock
+from zg_node.errors import Corrupt, InvalidBlock, InvalidMessage, Unavailable
+from zg_node.p2p.network import Network, Offence
 from zg_node.types.block import Block, StoredBlock
 
 log = logging.getLogger("zg.consensus")
 
 T = TypeVar("T")
 
-WORK_SHARE = 2
-"""Under load the pause between blocks is this many times the work of the last one, so that blocks grow with the
-load."""
-INTERVAL_MAX_MS = 250
-RETRY_MS = 20
-"""When waiting transactions do not fit into a block yet (gas rate, base fee), look again after this long."""
+ROOT_WAIT_S = 0.01
+"""How long to wait before looking again whether a root block that a proposal imports is final here."""
+RECEIVED_MAX = 4096
+"""Messages of peers that wait for their step; more are dropped: certificates make up for them."""
 
 
 class Chain(Protocol):
-    """What consensus needs of execution; all but `waiting` run in the shard's worker thread."""
+    """What consensus needs of execution; all but `waiting` and `announce` run in the shard's worker thread."""
 
     head: StoredBlock
     shard: int
@@ -61,7 +73,7 @@ class Chain(Protocol):
 
     def propose(self, view: int, parent_hash: bytes, coinbase: bytes, allow_empty: bool) -> Block | None: ...
 
-    def execute(self, block: Block) -> None: ...
+    def execute(self, block: Block, certified: bool = False) -> None: ...
 
     def commit(self, block_hash: bytes, certificate: bytes) -> StoredBlock: ...
 
@@ -70,59 +82,105 @@ class Chain(Protocol):
     def announce(self, block: StoredBlock) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """When blocks are made."""
+class Epochs(Protocol):
+    """Who votes when."""
 
-    block_time_ms: int
-    """A block every so often; 0 makes one when transactions wait."""
-    heartbeat_ms: int
-    min_interval_ms: int
+    def after(self, block: StoredBlock) -> int:
+        """The epoch of a final block's children."""
+        ...
+
+    def instance(self, epoch: int, restored: Restored) -> Instance:
+        """A new instance for `epoch`."""
+        ...
+
+
+class Sync(Protocol):
+    """Who fetches what this node has missed."""
+
+    async def fetch(self, view: int, block_hash: bytes) -> Block | None:
+        """A block by its hash from any peer; None when nobody has it now."""
+        ...
+
+    def nudge(self) -> None:
+        """The others are ahead."""
+        ...
 
 
 class ShardConsensus:
-    """Runs one instance until cancelled; an exception out of `run` is fatal for the node."""
+    """Runs a shard's instances until cancelled; an exception out of `run` is fatal for the node."""
 
     def __init__(
         self,
-        instance: Instance,
         chain: Chain,
-        votes: VoteLog,
+        epochs: Epochs,
+        votes: VoteLog | None,
         coinbase: bytes,
         pace: Pace,
-        worker: ThreadPoolExecutor,
-        broadcast: Callable[[Proposal | Vote | Certificate], None] | None = None,
+        worker: Executor,
+        vote_worker: Executor,
+        clock: Clock,
+        network: Network | None = None,
     ) -> None:
-        """`broadcast` is None while the validator is alone."""
-        self.instance = instance
+        """`votes` is None for a node that only follows, `network` while the validator is alone.
+
+        `worker` is the shard's; votes become durable in `vote_worker`, so that they do not wait for an execution.
+        With a network, `sync` is set before `run`."""
+        self.sync: Sync | None = None
+        self.on_evidence: Callable[[Evidence], None] = lambda evidence: None
         self._chain = chain
+        self._epochs = epochs
         self._votes = votes
         self._coinbase = coinbase
-        self._pace = pace
         self._worker = worker
-        self._broadcast = broadcast
+        self._vote_worker = vote_worker
+        self._clock = clock
+        self._network = network
+        self._blocks = BlockClock(pace, clock.monotonic_ms())
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._received = 0
         self._view_timer: asyncio.TimerHandle | None = None
         self._due_timer: asyncio.TimerHandle | None = None
         self._tasks = asyncio.TaskGroup()
-        self._last_block = 0.0
-        self._last_work = 0.0
-        self._retry_at = 0.0
         self._awaited_view = 0
+        self._fetching: set[bytes] = set()
+        self.epoch = epochs.after(chain.head)
+        self.instance = epochs.instance(self.epoch, self._restored())
         chain.poke = self.poke
 
-    def receive(self, event: Event) -> None:
-        """Hand over an event from the network; on the event loop."""
-        self._events.put_nowait(event)
+    def _restored(self) -> Restored:
+        head = self._chain.head
+        if self._votes is None:
+            return Restored(head.consensus.view, head.hash, number=head.number)
+        return self._votes.restored(self.epoch, head.consensus.view, head.number, head.hash)
+
+    # ── what others tell ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def receive(self, peer: str, message: Message) -> None:
+        """A parsed message from the network; on the event loop."""
+        if self._received < RECEIVED_MAX:
+            self._received += 1
+            self._events.put_nowait(Received(message, peer))
+
+    async def synced(self, block: StoredBlock) -> None:
+        """Sync has committed this block: go on from there."""
+        self._blocks.last_block_ms = self._clock.monotonic_ms()
+        self._events.put_nowait(Synced(block.consensus.view, block.number, block.hash))
+
+    def encoded_block(self, view: int, block_hash: bytes) -> bytes | None:
+        """A block that is not final yet, for a node that has missed it."""
+        block = self.instance.block(block_hash)
+        return block.encode() if block is not None else None
 
     def poke(self) -> None:
         """Transactions wait; on the event loop."""
         if self._awaited_view != self.instance.view:
             self._schedule()
 
+    # ── the loop ────────────────────────────────────────────────────────────────────────────────────────────────────
+
     async def run(self) -> None:
         """Drive the instance. Raises what makes the node unable to go on."""
-        self._last_block = time.monotonic()
+        self._blocks.last_block_ms = self._clock.monotonic_ms()
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -136,70 +194,137 @@ class ShardConsensus:
                     timer.cancel()
 
     async def _step(self, event: Event) -> None:
-        effects = self.instance.step(event, int(time.monotonic() * 1000))
+        try:
+            effects = self.instance.step(event, self._clock.monotonic_ms())
+        except InvalidMessage as error:
+            assert isinstance(event, Received), "only a peer's message is at fault"
+            log.debug("shard=%d peer=%s %s", self._chain.shard, event.sender, error)
+            if self._network is not None:
+                self._network.report(event.sender, Offence.INVALID)
+            return
+        finally:
+            if isinstance(event, Received):
+                self._received -= 1
         persists = [effect for effect in effects if isinstance(effect, Persist)]
         if persists:
-            await self._in_worker(self._votes.append, persists, self._chain.head.consensus.view)
+            await self._persist(persists)
         for effect in effects:
             await self._perform(effect)
+        if isinstance(event, Synced) and self._epochs.after(self._chain.head) != self.epoch:
+            await self._begin_epoch()
+
+    async def _persist(self, persists: Sequence[Persist]) -> None:
+        assert self._votes is not None, "only a voter has votes"
+        head = self._chain.head.consensus
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._vote_worker, self._votes.append, persists, head.epoch, head.view)
 
     async def _perform(self, effect: Effect) -> None:
         match effect:
             case Persist():
                 pass  # done before everything else of the step
             case Broadcast(message):
-                if self._broadcast is not None:
-                    self._broadcast(message)
-            case SetTimer(view, at_ms):
-                if self._view_timer is not None:
-                    self._view_timer.cancel()
-                delay = at_ms / 1000 - time.monotonic()
-                loop = asyncio.get_running_loop()
-                self._view_timer = loop.call_later(max(0.0, delay), self._events.put_nowait, TimedOut(view))
+                if self._network is not None:
+                    self._network.broadcast(wire.encode(self._chain.shard, message))
+            case Send(peer, message):
+                if self._network is not None:
+                    self._network.send(peer, wire.encode(self._chain.shard, message))
+            case SetTimer(at_ms):
+                self._set_timer(at_ms)
             case Propose(view, parent_hash):
                 self._tasks.create_task(self._propose(view, parent_hash))
-            case Execute(block):
-                self._tasks.create_task(self._execute(block))
+            case Execute(block, certified):
+                self._tasks.create_task(self._execute(block, certified))
+            case Fetch(view, block_hash):
+                if self.sync is not None and block_hash not in self._fetching:
+                    self._fetching.add(block_hash)
+                    self._tasks.create_task(self._fetch(self.sync.fetch(view, block_hash), block_hash))
             case Commit(blocks, certificate):
                 for block in blocks:
-                    await self._commit(block, certificate)
-            case Report(first, second):
-                log.warning("shard=%d equivocation first=%s second=%s", self._chain.shard, first, second)
+                    if block.number > self._chain.head.number:
+                        await self._commit(block, certificate)
+            case Behind():
+                if self.sync is not None:
+                    self.sync.nudge()
+            case EpochEnded():
+                await self._begin_epoch()
+            case Diverged(block):
+                raise Corrupt(
+                    f"shard {self._chain.shard}: block {block.number} (0x{block.hash.hex()}) is final, and its "
+                    "execution fails here: this node's state or program differs from the network's. Check the program's "
+                    "version, and run `zg-node db verify`"
+                )
+            case Report(evidence):
+                log.warning(
+                    "shard=%d epoch=%d view=%d validator=%d contradicted itself",
+                    *(self._chain.shard, evidence.epoch, evidence.view, evidence.offender),
+                )
+                self.on_evidence(evidence)
             case _:
                 assert_never(effect)
+
+    async def _begin_epoch(self) -> None:
+        head = self._chain.head
+        self.epoch = self._epochs.after(head)
+        self.instance = self._epochs.instance(self.epoch, self._restored())
+        self._awaited_view = 0
+        log.info("shard=%d epoch=%d begins after height=%d", self._chain.shard, self.epoch, head.number)
+        await self._step(Started())
 
     # ── work ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _propose(self, view: int, parent_hash: bytes) -> None:
-        now = time.monotonic()
-        allow_empty = self._pace.block_time_ms > 0 or (now - self._last_block) * 1000 >= self._pace.heartbeat_ms - 1
-        block = await self._in_worker(self._chain.propose, view, parent_hash, self._coinbase, allow_empty)
+        started = self._clock.monotonic_ms()
+        allow_empty = self._blocks.empty_allowed(started)
+        block = None
+        try:
+            block = await self._in_worker(self._chain.propose, view, parent_hash, self._coinbase, allow_empty)
+        except Unavailable as error:
+            log.debug("shard=%d view=%d nothing proposed: %s", self._chain.shard, view, error)
+        self._blocks.proposed(started, self._clock.monotonic_ms(), found=block is not None)
         if block is None:
-            self._retry_at = time.monotonic() + RETRY_MS / 1000
             self._awaited_view = 0
-        self._last_work = time.monotonic() - now
         self._events.put_nowait(Proposed(view, block))
 
-    async def _execute(self, block: Block) -> None:
+    async def _execute(self, block: Block, certified: bool) -> None:
+        """Execute a block; when it builds on more of the root shard than is final here, as soon as that is."""
+        while block.number > self._chain.head.number:
+            try:
+                await self._in_worker(self._chain.execute, block, certified)
+            except Unavailable as error:
+                log.debug("shard=%d height=%d waits: %s", self._chain.shard, block.number, error)
+                await asyncio.sleep(ROOT_WAIT_S)
+            except InvalidBlock as error:
+                log.warning("shard=%d height=%d invalid block: %s", self._chain.shard, block.number, error)
+                self._events.put_nowait(Executed(block.hash, valid=False))
+                return
+            else:
+                self._events.put_nowait(Executed(block.hash, valid=True))
+                return
+
+    async def _fetch(self, fetched: Awaitable[Block | None], block_hash: bytes) -> None:
         try:
-            await self._in_worker(self._chain.execute, block)
-        except InvalidBlock as error:
-            log.warning("shard=%d height=%d invalid block: %s", self._chain.shard, block.number, error)
-            self._events.put_nowait(Executed(block.hash, valid=False))
-        else:
-            self._events.put_nowait(Executed(block.hash, valid=True))
+            block = await fetched
+        finally:
+            self._fetching.discard(block_hash)
+        if block is not None:
+            self._events.put_nowait(Fetched(block))
 
     async def _commit(self, block: Block, certificate: Certificate) -> None:
-        started = time.monotonic()
+        started = self._clock.monotonic_ms()
         stored = await self._in_worker(self._chain.commit, block.hash, certificate.encode())
-        self._last_block = time.monotonic()
-        self._last_work += self._last_block - started
+        self._blocks.committed(started, self._clock.monotonic_ms())
         self._chain.announce(stored)
 
     async def _in_worker(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, function, *args)
 
-    # ── when a block is due ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── timers ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _set_timer(self, at_ms: int) -> None:
+        if self._view_timer is not None:
+            self._view_timer.cancel()
+        self._view_timer = self._call_at(at_ms, self._events.put_nowait, TimedOut())
 
     def _schedule(self) -> None:
         """Set the timer after which a block is due in the current view."""
@@ -207,23 +332,17 @@ class ShardConsensus:
             return
         if self._due_timer is not None:
             self._due_timer.cancel()
-        delay = self._due_at() - time.monotonic()
-        if delay <= 0:
+        due_ms = self._blocks.due_ms(waiting=self._chain.waiting())
+        if due_ms <= self._clock.monotonic_ms():
             self._be_due()
         else:
-            self._due_timer = asyncio.get_running_loop().call_later(delay, self._be_due)
-
-    def _due_at(self) -> float:
-        """On the monotonic clock, in seconds."""
-        if self._pace.block_time_ms > 0:
-            return self._last_block + self._pace.block_time_ms / 1000
-        heartbeat = self._last_block + self._pace.heartbeat_ms / 1000
-        if not self._chain.waiting():
-            return heartbeat
-        interval = max(self._pace.min_interval_ms / 1000, min(WORK_SHARE * self._last_work, INTERVAL_MAX_MS / 1000))
-        return min(heartbeat, max(self._last_block + interval, self._retry_at))
+            self._due_timer = self._call_at(due_ms, self._be_due)
 
     def _be_due(self) -> None:
         if self._awaited_view != self.instance.view:
             self._awaited_view = self.instance.view
             self._events.put_nowait(Due())
+
+    def _call_at(self, at_ms: int, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
+        delay_s = max(0, at_ms - self._clock.monotonic_ms()) / 1000
+        return asyncio.get_running_loop().call_later(delay_s, callback, *args)

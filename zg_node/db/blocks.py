@@ -4,7 +4,11 @@
     l ‖ number(8)  → 256-byte logs bloom
     h ‖ block hash → number(8)
     t ‖ tx hash    → number(8) ‖ index(4)
+    e ‖ epoch(8)   → what proves the epoch's end to a light client
+    g              → number(8): the block that the chain begins with here, when that is not block 0
     m ‖ number(8)  → nothing: the last block that is here
+
+A chain that began with a snapshot has block 0, then nothing, then every block from the snapshot's on.
 
 Blocks wait in memory until `checkpoint` writes them, each batch synced by itself: LevelDB promises nothing about the
 order in which unsynced batches survive a power cut. The block log holds them until then.
@@ -46,6 +50,8 @@ class BlockStore:
         self._cache: OrderedDict[int, StoredBlock] = OrderedDict()
         self._cache_lock = threading.Lock()
         self.durable = self._last()
+        self.first = int.from_bytes(self._get(b"g") or b"", "big")
+        """The oldest block from which on every block is here."""
 
     def add(self, block: StoredBlock, tx_hashes: bytes) -> None:
         """Make a finalised block readable; it is written by the next checkpoint."""
@@ -68,6 +74,31 @@ class BlockStore:
             del self._recent_numbers[block.hash]
             del self._recent[number]
         return self.durable
+
+    def begin_with(self, genesis: StoredBlock, block: StoredBlock, tx_hashes: bytes) -> None:
+        """Fill an empty store, durably, with block 0 and with a later block from which the chain goes on."""
+        assert self.durable < 0, "only an empty store begins anywhere"
+        hashes = [tx_hashes[i : i + 32] for i in range(0, len(tx_hashes), 32)]
+        try:
+            with self._db.write_batch(sync=True) as batch:
+                _put(batch, genesis, [])
+                _put(batch, block, hashes)
+                batch.put(b"g", block.number.to_bytes(8, "big"))
+                batch.put(b"m" + block.number.to_bytes(8, "big"), b"")
+        except plyvel.Error as error:
+            raise OSError(f"writing block {block.number} failed: {_words(error)}") from error
+        self.durable = self.first = block.number
+
+    def put_epoch(self, epoch: int, proof: bytes) -> None:
+        """Keep what proves the end of an epoch, durably. Raises OSError."""
+        try:
+            self._db.put(b"e" + epoch.to_bytes(8, "big"), proof, sync=True)
+        except plyvel.Error as error:
+            raise OSError(f"writing the end of epoch {epoch} failed: {_words(error)}") from error
+
+    def epoch(self, epoch: int) -> bytes | None:
+        """What proves the end of an epoch; None when it is not over, or not known here."""
+        return self._get(b"e" + epoch.to_bytes(8, "big")) if 0 <= epoch < 1 << 63 else None
 
     def by_number(self, number: int) -> StoredBlock | None:
         """The block, or None when there is none."""
@@ -146,19 +177,11 @@ class BlockStore:
         return marks[0] if marks else -1
 
     def _write(self, block: StoredBlock, tx_hashes: list[bytes]) -> None:
-        key = block.number.to_bytes(8, "big")
-        parts = [
-            block.header.raw, block.consensus.encode(), block.body, block.senders, block.receipts, block.certificate,
-        ]  # fmt: skip
         try:
             with self._db.write_batch(sync=True) as batch:
-                batch.put(b"b" + key, b"".join([_LENGTHS.pack(*map(len, parts)), *parts]))
-                batch.put(b"l" + key, block.header.bloom)
-                batch.put(b"h" + block.hash, key)
-                for index, tx_hash in enumerate(tx_hashes):
-                    batch.put(b"t" + tx_hash, _LOCATION.pack(block.number, index))
+                _put(batch, block, tx_hashes)
                 batch.delete(b"m" + (block.number - 1).to_bytes(8, "big", signed=True))
-                batch.put(b"m" + key, b"")
+                batch.put(b"m" + block.number.to_bytes(8, "big"), b"")
         except plyvel.Error as error:
             raise OSError(f"writing block {block.number} failed: {_words(error)}") from error
 
@@ -168,6 +191,18 @@ class BlockStore:
             self._cache.move_to_end(block.number)
             while len(self._cache) > CACHE_MAX_BLOCKS:
                 self._cache.popitem(last=False)
+
+
+def _put(batch: plyvel.WriteBatch, block: StoredBlock, tx_hashes: list[bytes]) -> None:
+    key = block.number.to_bytes(8, "big")
+    parts = [
+        block.header.raw, block.consensus.encode(), block.body, block.senders, block.receipts, block.certificate,
+    ]  # fmt: skip
+    batch.put(b"b" + key, b"".join([_LENGTHS.pack(*map(len, parts)), *parts]))
+    batch.put(b"l" + key, block.header.bloom)
+    batch.put(b"h" + block.hash, key)
+    for index, tx_hash in enumerate(tx_hashes):
+        batch.put(b"t" + tx_hash, _LOCATION.pack(block.number, index))
 
 
 def _open(directory: Path, cache_bytes: int) -> plyvel.DB:

@@ -31,10 +31,10 @@ def make_directory(directory: Path, mode: int = 0o777) -> None:
         sync_directory(path.parent)
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Make `path` a file with this content, or after a power cut leave it as it was."""
+def write_file(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Make `path` a file with this content and `mode`, or after a power cut leave it as it was."""
     draft = _draft(path)
-    with draft.open("wb") as file:
+    with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from zg_node.db.files import SYSTEM, Files
 from zg_node.db.segments import Segments
 from zg_node.errors import Corrupt, InvalidMessage
 from zg_node.types.block import ConsensusHeader, Header, StoredBlock
@@ -53,9 +54,9 @@ class BlockRecord:
 class BlockLog:
     """Append-only; one writer."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, files: Files = SYSTEM) -> None:
         """Open or create. Raises Corrupt."""
-        self._segments = Segments(directory, "log")
+        self._segments = Segments(directory, "log", files)
         self._last_block: dict[int, int] = {}
 
     def replay(self) -> Iterator[BlockRecord]:

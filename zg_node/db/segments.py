@@ -13,14 +13,13 @@ cannot pose as a record.
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zg_node.db.durable import make_directory, sync_directory
+from zg_node.db.files import SYSTEM, AppendFile, Files
 from zg_node.errors import Corrupt
 
 _MAGIC = b"ZGR1"
@@ -34,12 +33,13 @@ SEARCH_MAX_BYTES = 1024 * 1024 * 1024
 class Segments:
     """One directory of segments; one writer."""
 
-    def __init__(self, directory: Path, suffix: str) -> None:
+    def __init__(self, directory: Path, suffix: str, files: Files = SYSTEM) -> None:
         """Open or create, cutting off a torn tail. Raises Corrupt when a segment is missing or a record is bad."""
         self.directory = directory
         self._suffix = suffix
-        make_directory(directory)
-        self._sizes = {number: self._path(number).stat().st_size for number in self._listed()}
+        self._files = files
+        files.make_directory(directory)
+        self._sizes = {number: files.size(self._path(number)) for number in self._listed()}
         numbers = sorted(self._sizes)
         if numbers and numbers != list(range(numbers[0], numbers[-1] + 1)):
             raise Corrupt(f"{directory}: a segment is missing between {numbers[0]:08d} and {numbers[-1]:08d}")
@@ -51,7 +51,7 @@ class Segments:
     def records(self) -> Iterator[tuple[int, bytes]]:
         """(segment number, payload) of every record, oldest first."""
         for number in sorted(self._sizes):
-            data = self._path(number).read_bytes()
+            data = self._files.read(self._path(number))
             offset = 0
             while offset < len(data):
                 payload = _record_at(data, number, offset)
@@ -70,17 +70,16 @@ class Segments:
         for part in parts:
             crc = zlib.crc32(part, crc)
         try:
-            _write_all(self._file, [_HEAD.pack(_MAGIC, length, crc), *parts])
+            self._file.write([_HEAD.pack(_MAGIC, length, crc), *parts])
         except OSError:
-            os.ftruncate(self._file, start)
-            os.lseek(self._file, start, os.SEEK_SET)
+            self._file.truncate(start)
             raise
         self._sizes[self.current] = start + _HEAD.size + length
 
     def sync(self) -> None:
         """fdatasync. Raises OSError: what was written since the last sync must be taken for lost, and the node
         stops."""
-        os.fdatasync(self._file)
+        self._file.sync()
 
     def size(self) -> int:
         """Bytes in the current segment."""
@@ -91,7 +90,7 @@ class Segments:
         self.sync()
         finished = self.current
         successor = self._open(finished + 1)
-        os.close(self._file)
+        self._file.close()
         self._file, self.current = successor, finished + 1
         return finished
 
@@ -100,30 +99,29 @@ class Segments:
         for number in sorted(self._sizes):
             if number not in numbers or number == self.current:
                 break
-            self._path(number).unlink()
+            self._files.remove(self._path(number))
             del self._sizes[number]
-        sync_directory(self.directory)
+        self._files.sync_directory(self.directory)
 
     def close(self) -> None:
-        os.close(self._file)
+        self._file.close()
 
     def _path(self, number: int) -> Path:
         return self.directory / f"{number:08d}.{self._suffix}"
 
     def _listed(self) -> list[int]:
         pattern = re.compile(rf"(\d{{8}})\.{self._suffix}")
-        return [int(m[1]) for p in self.directory.iterdir() if (m := pattern.fullmatch(p.name))]
+        return [int(m[1]) for name in self._files.names(self.directory) if (m := pattern.fullmatch(name))]
 
-    def _open(self, number: int) -> int:
-        path = self._path(number)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    def _open(self, number: int) -> AppendFile:
+        file = self._files.append(self._path(number))
         self._sizes.setdefault(number, 0)
-        sync_directory(self.directory)
-        return descriptor
+        self._files.sync_directory(self.directory)
+        return file
 
     def _cut_torn_tail(self, number: int) -> None:
         path = self._path(number)
-        data = path.read_bytes()
+        data = self._files.read(path)
         offset = 0
         while offset < len(data):
             payload = _record_at(data, number, offset)
@@ -136,9 +134,7 @@ class Segments:
             raise Corrupt(
                 f"{path}: bad record at byte {offset}, with sound ones after it: restore the file from a copy"
             )
-        with path.open("r+b") as file:
-            file.truncate(offset)
-            os.fsync(file.fileno())
+        self._files.cut(path, offset)
         self._sizes[number] = offset
 
 
@@ -165,13 +161,3 @@ def _sound_record_after(data: bytes, segment: int, offset: int) -> bool:
         length = int.from_bytes(data[offset + 4 : offset + 8], "big")
         searched += length if length < len(data) - offset else 0
     return False
-
-
-def _write_all(descriptor: int, parts: list[bytes]) -> None:
-    views = [memoryview(part) for part in parts]
-    while views:
-        written = os.writev(descriptor, views)
-        while views and written >= len(views[0]):
-            written -= len(views.pop(0))
-        if views:
-            views[0] = views[0][written:]

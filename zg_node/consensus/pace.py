@@ -1,0 +1,64 @@
+"""When a block is due in the current view: pure, in milliseconds on a monotonic clock.
+
+paced        block_time_ms after the last block
+on demand    when transactions wait: min_interval_ms after the last block, longer under load; else heartbeat_ms
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WORK_SHARE = 2
+"""Under load the pause between blocks is this many times the work of the last one, so that blocks grow with the
+load."""
+INTERVAL_MAX_MS = 250
+RETRY_MS = 20
+"""When waiting transactions do not fit into a block yet (gas rate, base fee), look again after this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When blocks are made."""
+
+    block_time_ms: int
+    """A block every so often; 0 makes one when transactions wait."""
+    heartbeat_ms: int
+    min_interval_ms: int
+
+
+@dataclass(slots=True)
+class BlockClock:
+    """What has happened so far, and when the next block is due."""
+
+    pace: Pace
+    last_block_ms: int
+    """When the last block became final here."""
+    work_ms: float = 0.0
+    """How long building and committing the last block took."""
+    retry_ms: int = 0
+    """Not before this, after an attempt that found nothing to put into a block."""
+
+    def due_ms(self, *, waiting: bool) -> int:
+        """When a block is due."""
+        if self.pace.block_time_ms > 0:
+            return self.last_block_ms + self.pace.block_time_ms
+        heartbeat = self.last_block_ms + self.pace.heartbeat_ms
+        if not waiting:
+            return heartbeat
+        interval = max(self.pace.min_interval_ms, min(WORK_SHARE * self.work_ms, INTERVAL_MAX_MS))
+        return min(heartbeat, max(self.last_block_ms + round(interval), self.retry_ms))
+
+    def empty_allowed(self, now_ms: int) -> bool:
+        """Whether a block without transactions may be made now."""
+        return self.pace.block_time_ms > 0 or now_ms - self.last_block_ms >= self.pace.heartbeat_ms - 1
+
+    def proposed(self, started_ms: int, now_ms: int, *, found: bool) -> None:
+        """An attempt to build took from `started_ms` until now."""
+        self.work_ms = now_ms - started_ms
+        if not found:
+            self.retry_ms = now_ms + RETRY_MS
+
+    def committed(self, started_ms: int, now_ms: int) -> None:
+        """A block became final; committing it took from `started_ms` until now."""
+        self.last_block_ms = now_ms
+        self.work_ms += now_ms - started_ms
