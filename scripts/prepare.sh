@@ -54,9 +54,22 @@ need() { # need TOOL PACKAGE…
 need cc gcc libc6-dev
 need c++ g++
 need cmake cmake
+header() { # header WHAT PACKAGE CODE: a C program that includes it must compile
+    printf '%s\nint main(void) { return 0; }\n' "$3" | cc -x c -fsyntax-only - 2>/dev/null && return
+    missing_tools+=" $1"
+    packages+=("$2")
+}
+have cc && header gmp.h libgmp-dev '#include <gmp.h>' # libp2p needs fastecdsa, which comes as source
+have cc || packages+=(libgmp-dev)
 if ! find_python >/dev/null; then
     missing_tools+=" python≥3.11"
-    packages+=(python3 python3-venv)
+    packages+=(python3 python3-venv python3-dev)
+else
+    include=$("$(find_python)" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    if [ ! -e "$include/Python.h" ]; then
+        missing_tools+=" Python.h"
+        packages+=(python3-dev)
+    fi
 fi
 [ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"
 

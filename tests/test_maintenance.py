@@ -18,9 +18,11 @@ from tests.test_node import SETTINGS, call, receipt
 from tests.transfers import transfer
 from zg_node import maintenance
 from zg_node.config import override, render
+from zg_node.epochs import ValidatorSets
 from zg_node.errors import Corrupt, InvalidConfig, Unavailable, ZgError
 from zg_node.maintenance import MAGIC
-from zg_node.node import Node, load_genesis, open_chain
+from zg_node.assembly import load_genesis, open_chain
+from zg_node.node import Node
 from zg_node.types.block import StoredBlock
 
 TRANSFERS = 8
@@ -63,7 +65,8 @@ def home(template: Path, tmp_path: Path) -> Path:
 def fresh(tmp_path: Path) -> Path:
     """A data directory at block 0."""
     place = tmp_path / "fresh"
-    open_chain(SETTINGS, load_genesis(SETTINGS, place), place, 0, lambda: 0).close()
+    genesis = load_genesis(SETTINGS, place)
+    open_chain(SETTINGS, genesis, place, 0, lambda: 0, ValidatorSets(genesis)).close()
     return place
 
 
@@ -74,7 +77,8 @@ def exported(home: Path, tmp_path: Path) -> Path:
 
 
 def blocks_of(home: Path) -> list[StoredBlock]:
-    chain = open_chain(SETTINGS, load_genesis(SETTINGS, home), home, 0, lambda: 0)
+    genesis = load_genesis(SETTINGS, home)
+    chain = open_chain(SETTINGS, genesis, home, 0, lambda: 0, ValidatorSets(genesis))
     found = [chain.by_number(number) for number in range(chain.head.number + 1)]
     chain.close()
     return [block for block in found if block is not None]
@@ -167,7 +171,7 @@ def test_every_shard_is_verified(tmp_path: Path) -> None:
     settings = override(SETTINGS, {"network.shards": 2})
     genesis = load_genesis(settings, tmp_path)
     for shard in (0, 1):
-        open_chain(settings, genesis, tmp_path, shard, lambda: 0).close()
+        open_chain(settings, genesis, tmp_path, shard, lambda: 0, ValidatorSets(genesis)).close()
     (tmp_path / "config.toml").write_text(render(settings))
     report: Any = maintenance.verify(tmp_path, silent)
     assert [shard["shard"] for shard in report["shards"]] == [0, 1]
@@ -286,14 +290,17 @@ def test_a_file_with_a_flipped_bit_never_gives_another_chain(home: Path, fresh: 
         assert [block.hash for block in found] == [block.hash for block in blocks[: len(found)]]
 
 
-@pytest.mark.parametrize("part", ["a vote of another view", "a notarization", "no signatures"])
+@pytest.mark.parametrize(
+    "part", ["a vote of another view", "a vote of another epoch", "a notarization", "no signatures"]
+)
 def test_a_block_without_a_proof_of_finality_is_refused(home: Path, fresh: Path, exported: Path, part: str) -> None:
     block = blocks_of(home)[1]
-    kind, view, block_hash, signatures = rlp.decode(block.certificate)
+    kind, epoch, view, block_hash, signatures = rlp.decode(block.certificate)
     forged = {
-        "a vote of another view": [kind, b"\x7f", block_hash, signatures],
-        "a notarization": [b"\1", view, block_hash, signatures],
-        "no signatures": [kind, view, block_hash, []],
+        "a vote of another view": [kind, epoch, b"\x7f", block_hash, signatures],
+        "a notarization": [b"\1", epoch, view, block_hash, signatures],
+        "a vote of another epoch": [kind, b"\1", view, block_hash, signatures],
+        "no signatures": [kind, epoch, view, block_hash, []],
     }[part]
     record = rlp.encode([block.header.raw, block.consensus.encode(), block.body, rlp.encode(forged)])
     exported.write_bytes(MAGIC + len(record).to_bytes(4, "big") + record)

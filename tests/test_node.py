@@ -17,7 +17,8 @@ from zg_node.config import Settings, override
 from zg_node.consensus.votes import address_of
 from zg_node.errors import InvalidConfig
 from zg_node.execution.genesis import packaged
-from zg_node.node import BlockLine, Node, first_cause, rpc_listener
+from zg_node.assembly import rpc_listener
+from zg_node.node import BlockLine, Node, first_cause
 
 SETTINGS = override(Settings(), {"rpc.port": 0, "metrics.port": 0, "state.cache_mb": 8})
 
@@ -148,7 +149,8 @@ def test_a_log_that_cannot_be_written_ends_the_node_and_nothing_more_becomes_fin
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, step: str
 ) -> None:
     async def use(node: Node) -> None:
-        parts = node._parts[0]
+        parts = node._shards[0]
+        assert parts.votes is not None
         segments = parts.chain._log._segments if log == "block log" else parts.votes._segments
 
         def fail(*arguments: object) -> None:
@@ -183,7 +185,7 @@ def test_a_start_that_fails_lets_go_of_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("validators", "key", "sentence"),
     [
-        (validator(b"\1" * 32) + validator(b"\2" * 32), b"\1" * 32, "networks of one validator"),
+        (validator(b"\1" * 32) + validator(b"\2" * 32), b"\1" * 32, "names several validators"),
         (validator(b"\1" * 32), b"\2" * 32, "is not a validator of this network's genesis"),
         (validator(b"\1" * 32), None, "no vote key"),
     ],

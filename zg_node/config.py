@@ -42,8 +42,8 @@ class NetworkSettings(Section):
     """A chain that the package carries ("devnet"), or the path of a chain file; a relative path starts at the data
     directory."""
     shards: Annotated[int, Field(ge=1, le=SHARDS_MAX)] = 1
-    """How many shards to run; shard i has the network's chain id plus i. A data directory keeps the number it began
-    with."""
+    """How many shards to run; shard i has the network's chain id plus i. Once begun in a data directory, a
+    shard has to run; more may be added."""
 
 
 class NodeSettings(Section):
@@ -179,6 +179,29 @@ class ConsensusSettings(Section):
     """When blocks are made on demand: an empty block after so long without one."""
     min_interval_ms: Natural = 10
     """When blocks are made on demand: the least time between two."""
+    delta_ms: Positive = 250
+    """Δ: how long a message between validators may take. A leader is given up after 2Δ."""
+
+
+class P2pSettings(Section):
+    """The network of nodes: consensus, transaction gossip and sync over libp2p. A development network is alone."""
+
+    enabled: bool = False
+    """Whether this node speaks with others. Needs the extra: pip install 'zg-node[p2p]'."""
+    listen: Annotated[str, Field(pattern=r"^/ip[46]/[0-9a-fA-F.:]+/tcp/[0-9]{1,5}$")] = "/ip4/0.0.0.0/tcp/26656"
+    """Where to listen, as a multiaddress; port 0 takes a free one."""
+    bootstrap: tuple[Annotated[str, Field(pattern=r"^/.+/p2p/[1-9A-HJ-NP-Za-km-z]+$")], ...] = ()
+    """Nodes to connect to first and to stay connected to: multiaddresses that end in /p2p/<peer id>."""
+    connections_max: Positive = 64
+    """Connections in all; validators are kept when others must go."""
+    fast_path: bool = True
+    """Our own hot path below libp2p's wire protocol; off runs the library as it is."""
+    dht: bool = True
+    """Find more nodes through the Kademlia table."""
+    mdns: bool = False
+    """Find nodes in the local network."""
+    snapshot: bool = True
+    """Begin with a recent state of other nodes, where there is one, instead of replaying history."""
 
 
 class Settings(Section):
@@ -192,6 +215,7 @@ class Settings(Section):
     state: StateSettings = StateSettings()
     engine: EngineSettings = EngineSettings()
     consensus: ConsensusSettings = ConsensusSettings()
+    p2p: P2pSettings = P2pSettings()
 
 
 def load(path: Path) -> Settings:

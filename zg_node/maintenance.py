@@ -7,19 +7,20 @@ import      = parse ▶ check the certificate ▶ execute every block ▶ commit
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import rlp
 
 from zg_node import _core
+from zg_node.assembly import load_genesis, open_chain
+from zg_node.clock import SystemClock
 from zg_node.config import Settings, load
 from zg_node.consensus.messages import Certificate, Domain, VoteKind
+from zg_node.epochs import ValidatorSets
 from zg_node.errors import Corrupt, InvalidBlock, InvalidConfig, InvalidMessage, Unavailable
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.service import Chain
-from zg_node.node import first_set, load_genesis, open_chain
 from zg_node.types.block import BODY_MAX_BYTES, Block, ConsensusHeader, Header, StoredBlock
 
 MAGIC = b"zg_node blocks 1\n"
@@ -123,11 +124,11 @@ def import_(home: Path, shard: int, file: Path, progress: Progress) -> int:
 
     A shard that has no chain yet begins with its block 0."""
     settings, genesis = _settings(home)
-    members = first_set(genesis)
-    domain = Domain(genesis.network, genesis.chain_id(shard), 0)
     if shard >= settings.network.shards and shard not in _shards(home):
         raise InvalidConfig(f"{home} has no shard {shard}")
-    chain = _open(settings, genesis, home, shard)
+    sets = ValidatorSets(genesis)
+    root = _open(settings, genesis, home, 0, sets) if shard else None
+    chain = _open(settings, genesis, home, shard, sets)
     size, imported, waiting = file.stat().st_size, 0, 0
     try:
         for offset, block, certificate in _records(file):
@@ -135,14 +136,15 @@ def import_(home: Path, shard: int, file: Path, progress: Progress) -> int:
             if block.number <= chain.head.number:
                 _check_known(chain, block, file)
                 continue
-            chain.execute(block)
+            chain.execute(block, certified=True)
             waiting += 1
             proof = Certificate.decode(certificate)
             if proof.block_hash != block.hash:
                 continue  # final through a descendant, whose certificate comes with it
-            if proof.kind is not VoteKind.FINALIZE or proof.view != block.consensus.view:
+            if proof.kind is not VoteKind.FINALIZE or proof.view < block.consensus.view:
                 raise InvalidConfig(f"{file}: block {block.number} comes without a proof of finality")
-            members.check_certificate(domain, proof)
+            epoch = block.consensus.epoch
+            sets.certain(epoch).check_certificate(Domain(genesis.network, chain.chain_id, epoch), proof)
             for pending in chain.unfinalised(block.hash):
                 chain.commit(pending, certificate)
             imported, waiting = imported + waiting, 0
@@ -150,10 +152,12 @@ def import_(home: Path, shard: int, file: Path, progress: Progress) -> int:
                 chain.truncate(chain.checkpoint())
         progress(size, size)
         return imported
-    except (InvalidBlock, InvalidMessage) as error:
+    except (InvalidBlock, InvalidMessage, Unavailable) as error:
         raise InvalidConfig(f"{file} does not fit this chain after block {chain.head.number}: {error}") from error
     finally:
         chain.close()
+        if root is not None:
+            root.close()
 
 
 def _check_known(chain: Chain, block: Block, file: Path) -> None:
@@ -180,8 +184,9 @@ def _records(file: Path) -> Iterator[tuple[int, Block, bytes]]:
             yield source.tell(), block, certificate
 
 
-def _open(settings: Settings, genesis: Genesis, home: Path, shard: int) -> Chain:
-    return open_chain(settings, genesis, home, shard, lambda: time.time_ns() // 1_000_000)
+def _open(settings: Settings, genesis: Genesis, home: Path, shard: int, sets: ValidatorSets | None = None) -> Chain:
+    """A shard's chain; without the `sets` of an open root shard it can be read, not extended beyond epoch 1."""
+    return open_chain(settings, genesis, home, shard, SystemClock().unix_ms, sets or ValidatorSets(genesis))
 
 
 def _settings(home: Path) -> tuple[Settings, Genesis]:

@@ -1,52 +1,41 @@
 """The composition root: the only place that wires the parts of a node together.
 
 genesis, settings ─▶ per shard: Pool · State · Engine · Chain · VoteLog · Simplex · ShardConsensus
-                                                 │ on_head, poke
-                                        RPC server (8545) · metrics server (9545)
+                                     │ on_head, poke                       │ votes, proposals
+                     RPC server (8545) · metrics server (9545)       Peering ─▶ libp2p host (26656)
 
-<home>/shard-i/{state, blocks, log, votes, mempool.journal}
+<home>/shard-i/{state, blocks, log, votes, mempool.journal}   <home>/{keys, node, p2p}
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import platform
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import metadata
+from functools import partial
 from pathlib import Path
 
-from coincurve import PrivateKey
-
-from zg_node import _core, allocator, metrics
+from zg_node import allocator, metrics
+from zg_node.assembly import client_version, load_genesis, rpc_limits, rpc_listener
 from zg_node.clock import SystemClock
-from zg_node.config import MIB, Settings
-from zg_node.consensus.instance import Timeouts
-from zg_node.consensus.messages import Domain
-from zg_node.consensus.service import Pace, ShardConsensus
-from zg_node.consensus.simplex import Simplex
-from zg_node.consensus.votes import Signer, Validator, ValidatorSet, address_of
-from zg_node.consensus.wal import VoteLog
+from zg_node.config import Settings
+from zg_node.consensus.snapshot_sync import SnapshotProgress
+from zg_node.epochs import ValidatorSets, Voter
 from zg_node.errors import InvalidConfig
-from zg_node.execution import genesis as genesis_file
-from zg_node.execution.engine import Engine
-from zg_node.execution.genesis import Genesis
-from zg_node.execution.journal import Journal
 from zg_node.execution.metrics import ExecutionCollector
-from zg_node.execution.service import Chain, ChainOptions
+from zg_node.joining import is_new, join_by_snapshot
+from zg_node.p2p.client import P2pNetwork
+from zg_node.peering import Peering, make_network
+from zg_node.reporter import Reporter
 from zg_node.rpc import api
-from zg_node.rpc.connection import is_loopback
-from zg_node.rpc.limits import Limits, Listener
+from zg_node.rpc.limits import Listener
 from zg_node.rpc.metrics import RpcCollector
 from zg_node.rpc.server import RpcServer
+from zg_node.shard import Shard, Surroundings, open_shard
 from zg_node.types.block import StoredBlock
 
 log = logging.getLogger("zg.node")
-
-JOURNAL_INTERVAL_S = 1.0
-EXPIRY_INTERVAL_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +59,6 @@ class BlockLine:
     timestamp_ms: int
 
 
-@dataclass(slots=True)
-class ShardParts:
-    """One shard's running parts."""
-
-    chain: Chain
-    votes: VoteLog
-    consensus: ShardConsensus
-    journal: Journal | None
-    worker: ThreadPoolExecutor
-    """Runs what must be in order: building, executing, committing."""
-    writer: ThreadPoolExecutor
-    """Runs checkpoints and the journal."""
-
-
 class Node:
     """A node from `start` to `stop`."""
 
@@ -94,17 +69,24 @@ class Node:
         *,
         vote_key: bytes | None = None,
         on_block: Callable[[BlockLine], None] | None = None,
+        on_join: Callable[[SnapshotProgress], None] = lambda progress: None,
     ) -> None:
         """`vote_key` None takes the key that a development network's chain file makes public."""
         self.settings = settings
         self.home = home
         self.genesis = load_genesis(settings, home)
         self.registry = metrics.new_registry()
-        ExecutionCollector(self.registry, lambda: [parts.chain for parts in self._parts])
+        ExecutionCollector(self.registry, lambda: [shard.chain for shard in self._shards])
         self._vote_key = vote_key or self.genesis.development_vote_key
         self._on_block = on_block
+        self._on_join = on_join
         self._clock = SystemClock()
-        self._parts: list[ShardParts] = []
+        self._sets = ValidatorSets(self.genesis)
+        self._shards: list[Shard] = []
+        self._began: list[int] = []
+        """Where each shard stood at the start."""
+        self._network: P2pNetwork | None = None
+        self._peering: Peering | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = asyncio.Event()
         self._ready = False
@@ -116,27 +98,45 @@ class Node:
     def shards(self) -> list[ShardInfo]:
         """Every shard with its JSON-RPC address."""
         return [
-            ShardInfo(parts.chain.shard, parts.chain.chain_id, self._url(parts.chain.shard)) for parts in self._parts
+            ShardInfo(shard.chain.shard, shard.chain.chain_id, self._url(shard.chain.shard)) for shard in self._shards
         ]
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where other nodes reach this one; none when it is alone."""
+        return self._network.addresses if self._network is not None else ()
 
     async def start(self) -> None:
         """Open everything and listen. Raises InvalidConfig, Unavailable, Corrupt; nothing runs then."""
         allocator.bound()
-        members, signer = self._validators()
+        voter = self._voter()
         loop = asyncio.get_running_loop()
         try:
-            for shard in range(self.settings.network.shards):
-                parts = await loop.run_in_executor(None, self._open_shard, shard, members, signer)
-                self._parts.append(parts)
+            if self.settings.p2p.enabled:
+                if self._joins(voter):
+                    await join_by_snapshot(self.settings, self.genesis, self.home, self._on_join)
+                self._network = make_network(self.settings, self.genesis, self.home, self.registry)
+            for index in range(self.settings.network.shards):
+                shard = await loop.run_in_executor(None, self._open_shard, index, voter)
+                shard.chain.on_head(partial(self._tell, index))
+                self._shards.append(shard)
+                self._began.append(shard.chain.head.number)
+            if voter is not None:
+                report = Reporter(self._shards[0].chain, voter).report
+                for shard in self._shards:
+                    shard.consensus.on_evidence = report
+            if self._network is not None:
+                self._peering = Peering(self._network, self.genesis, self._sets, self._shards)
+                await self._network.start()
             await self._listen()
         except BaseException:
             await self._close()
             raise
-        for parts in self._parts:
-            self._run(parts.consensus.run(), f"consensus of shard {parts.chain.shard}")
-            self._run(self._checkpoints(parts), f"checkpoints of shard {parts.chain.shard}")
-            if parts.journal is not None:
-                self._run(self._journal(parts, parts.journal), f"journal of shard {parts.chain.shard}")
+        for shard in self._shards:
+            for work, name in shard.tasks(self.settings):
+                self._run(work, name)
+        if self._peering is not None:
+            self._run(self._peering.sync.run(), "sync")
         self._ready = True
 
     async def wait(self) -> None:
@@ -160,56 +160,42 @@ class Node:
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _validators(self) -> tuple[ValidatorSet, Signer]:
-        """The first validator set, and this node's place in it."""
-        members = first_set(self.genesis)
+    def _voter(self) -> Voter | None:
+        """Who votes here; None for a node that only follows. Raises InvalidConfig when nobody could make blocks."""
+        voter = Voter.of(self._vote_key) if self._vote_key is not None else None
+        if self.settings.p2p.enabled:
+            return voter
+        members = self._sets.certain(0)
+        if voter is None:
+            raise InvalidConfig("no vote key, and no network to follow: see `zg-node start --help`")
         if len(members.validators) > 1:
-            raise InvalidConfig("this version runs networks of one validator: the genesis file names more")
-        if self._vote_key is None:
-            raise InvalidConfig("no vote key: start a validator with its key, see `zg-node start --help`")
-        key = PrivateKey(self._vote_key)
-        index = members.index_of(address_of(key.public_key))
-        if index is None:
-            raise InvalidConfig(
-                f"the vote key of 0x{address_of(key.public_key).hex()} is not a validator of this network's genesis"
-            )
-        return members, Signer(key, index)
+            raise InvalidConfig("the chain file names several validators: set p2p.enabled, and they find each other")
+        if members.index_of(voter.address) is None:
+            raise InvalidConfig(f"the vote key of 0x{voter.address.hex()} is not a validator of this network's genesis")
+        return voter
 
-    def _open_shard(self, shard: int, members: ValidatorSet, signer: Signer) -> ShardParts:
-        genesis, directory = self.genesis, self.home / f"shard-{shard}"
-        chain = open_chain(self.settings, genesis, self.home, shard, self._clock.unix_ms)
-        votes = VoteLog(directory / "votes")
-        head = chain.head
-        restored = votes.restored(head.consensus.view, head.hash)
-        instance = Simplex(members, Domain(genesis.network, chain.chain_id, 0), signer, Timeouts(), restored)
-        pace = self.settings.consensus
-        worker = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{shard}")
-        consensus = ShardConsensus(
-            instance,
-            chain,
-            votes,
-            members.validators[signer.index].address,
-            Pace(pace.block_time_ms, pace.heartbeat_ms, pace.min_interval_ms),
-            worker,
-        )
-        chain.on_head(lambda block: self._tell(shard, block))
-        journal = Journal(directory / "mempool.journal") if self.settings.mempool.journal else None
-        if journal is not None:
-            gas_limit = head.header.gas_limit
-            journal.restore(chain.pool, chain.state, head.hash, chain.next_base_fee(), gas_limit, chain.now_ms())
-        writer = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{shard}-writer")
-        return ShardParts(chain, votes, consensus, journal, worker, writer)
+    def _joins(self, voter: Voter | None) -> bool:
+        """Whether to begin with a snapshot: not where a first validator makes the network's first blocks."""
+        founder = voter is not None and self._sets.certain(0).index_of(voter.address) is not None
+        p2p = self.settings.p2p
+        return p2p.snapshot and bool(p2p.bootstrap) and not founder and is_new(self.home)
+
+    def _open_shard(self, index: int, voter: Voter | None) -> Shard:
+        around = Surroundings(self._clock, self._network)
+        return open_shard(self.settings, self.genesis, self.home, index, self._sets, voter, around)
 
     async def _listen(self) -> None:
         """Open the JSON-RPC and the metrics listeners."""
         node = api.Node(
-            chains=[parts.chain for parts in self._parts],
+            chains=[shard.chain for shard in self._shards],
             client_version=client_version(),
             network=self.genesis.file.name,
             ready=lambda: self._ready,
             healthy=lambda: not self._stopped.is_set(),
             metrics=lambda: metrics.render(self.registry),
-            peers=lambda: 0,
+            peers=lambda: len(self._network.peers()) if self._network is not None else 0,
+            progress=self._progress,
+            addresses=lambda: self.addresses,
         )
         scrape = self.settings.metrics
         limits = rpc_limits(self.settings)
@@ -227,33 +213,13 @@ class Node:
     def _run(self, work: Coroutine[None, None, None], name: str) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work, name=name))
 
-    async def _checkpoints(self, parts: ShardParts) -> None:
-        """Bring the databases up to the log every few seconds, sooner when much waits."""
-        loop = asyncio.get_running_loop()
-        interval = self.settings.state.flush_interval_s
-        next_at = loop.time() + interval
-        while True:
-            await asyncio.sleep(min(0.25, interval))
-            if loop.time() < next_at and not parts.chain.checkpoint_due():
-                continue
-            durable = await loop.run_in_executor(parts.writer, parts.chain.checkpoint)
-            await loop.run_in_executor(parts.worker, parts.chain.truncate, durable)
-            await loop.run_in_executor(parts.writer, allocator.trim)
-            next_at = loop.time() + interval
-
-    async def _journal(self, parts: ShardParts, journal: Journal) -> None:
-        """Keep the mempool's journal; a file that cannot be written is a warning, not an end."""
-        loop = asyncio.get_running_loop()
-        expire_at = loop.time() + EXPIRY_INTERVAL_S
-        while True:
-            await asyncio.sleep(JOURNAL_INTERVAL_S)
-            if loop.time() >= expire_at:
-                parts.chain.pool.expire(parts.chain.now_ms())
-                expire_at = loop.time() + EXPIRY_INTERVAL_S
-            try:
-                await loop.run_in_executor(parts.writer, journal.save, parts.chain.pool)
-            except OSError as error:
-                log.warning("shard=%d mempool journal not written: %s", parts.chain.shard, error)
+    def _progress(self, shard: int) -> api.Progress | None:
+        if self._peering is None:
+            return None
+        progress = self._peering.sync.progress()[shard]
+        if not progress.syncing:
+            return None
+        return api.Progress(self._began[shard], progress.done, progress.target, progress.blocks_per_s)
 
     def _tell(self, shard: int, block: StoredBlock) -> None:
         if self._on_block is not None:
@@ -277,127 +243,13 @@ class Node:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        parts_list, self._parts = self._parts, []
-        for parts in parts_list:
-            await asyncio.get_running_loop().run_in_executor(None, close_shard, parts, not self._failed)
-
-
-def close_shard(parts: ShardParts, write: bool) -> None:
-    """Finish the shard's work, write what is in memory if `write`, and close its files."""
-    parts.worker.shutdown()
-    parts.writer.shutdown()
-    try:
-        if parts.journal is not None and write:
-            parts.journal.rewrite(parts.chain.pool)
-    finally:
-        parts.votes.close()
-        parts.chain.close(checkpoint=write)
-
-
-def load_genesis(settings: Settings, home: Path) -> Genesis:
-    """The network's genesis: a packaged chain by its name, else a file, relative to `home`. Raises InvalidConfig."""
-    name = settings.network.genesis
-    if name in genesis_file.PACKAGED:
-        return genesis_file.parse(genesis_file.packaged(name), name)
-    return genesis_file.load(home / name)
-
-
-def first_set(genesis: Genesis) -> ValidatorSet:
-    """The validator set of epoch 0."""
-    return ValidatorSet(tuple(Validator(address, stake) for address, stake in genesis.validators))
-
-
-def open_chain(settings: Settings, genesis: Genesis, home: Path, shard: int, now_ms: Callable[[], int]) -> Chain:
-    """Open a shard's chain in `home`, replaying its log. Raises Corrupt, Unavailable, InvalidConfig."""
-    chain_id = genesis.chain_id(shard)
-    native = _core.Engine(chain_id)
-    options = ChainOptions(
-        cache_bytes=settings.state.cache_mb * MIB,
-        history_blocks=None if settings.state.archive else settings.state.history_blocks,
-        flush_bytes=settings.state.flush_mb * MIB,
-    )
-    return Chain(
-        shard,
-        genesis,
-        first_set(genesis).hash(),
-        home / f"shard-{shard}",
-        engine_for(settings, native, chain_id),
-        native,
-        make_pool(settings, chain_id),
-        options,
-        now_ms,
-        lambda blocks: log.info("shard=%d replayed=%d", shard, blocks),
-    )
-
-
-def make_pool(settings: Settings, chain_id: int) -> _core.Pool:
-    """A shard's mempool."""
-    mempool = settings.mempool
-    return _core.Pool(
-        chain_id,
-        max_transactions=mempool.max_transactions,
-        max_bytes=mempool.max_bytes,
-        max_per_sender=mempool.max_per_sender,
-        max_queued_per_sender=mempool.max_queued_per_sender,
-        max_queued=mempool.max_queued,
-        lifetime_ms=mempool.lifetime_s * 1000,
-        price_bump_percent=mempool.price_bump_percent,
-        min_tip=mempool.min_tip_wei,
-        allow_unprotected=mempool.allow_unprotected,
-    )
-
-
-def rpc_listener(settings: Settings) -> Listener:
-    """The JSON-RPC port. It serves /metrics, too, while only this machine can reach it."""
-    rpc = settings.rpc
-    private = rpc.host == "localhost" or is_loopback((rpc.host,))
-    return Listener(
-        rpc.host, rpc.port, rpc.allowed_hosts, rpc.cors_origins, metrics=private and settings.metrics.enabled
-    )
-
-
-def rpc_limits(settings: Settings) -> Limits:
-    """What a listener accepts."""
-    rpc = settings.rpc
-    return Limits(
-        connections_max=rpc.connections_max,
-        body_max_bytes=rpc.body_max_bytes,
-        request_timeout_s=rpc.request_timeout_s,
-        keep_alive_s=rpc.keep_alive_s,
-        write_buffer_max_bytes=rpc.write_buffer_max_bytes,
-        batch_items_max=rpc.batch_items_max,
-        batch_response_max_bytes=rpc.batch_response_max_bytes,
-        submit_workers=rpc.submit_workers,
-        workers=rpc.workers,
-        call_gas_cap=rpc.call_gas_cap,
-        call_timeout_ms=rpc.call_timeout_ms,
-        logs_blocks_max=rpc.logs_blocks_max,
-        logs_results_max=rpc.logs_results_max,
-        logs_terms_max=rpc.logs_terms_max,
-        proof_slots_max=rpc.proof_slots_max,
-        fee_history_blocks_max=rpc.fee_history_blocks_max,
-        filters_max=rpc.filters_max,
-        filter_idle_s=rpc.filter_idle_s,
-        subscriptions_max=rpc.subscriptions_max,
-        minimum_tip=settings.mempool.min_tip_wei,
-    )
-
-
-def engine_for(settings: Settings, native: _core.Engine, chain_id: int) -> Engine:
-    """The engine that executes blocks. Raises InvalidConfig when it is not installed."""
-    if settings.engine.name == "native":
-        return native
-    try:
-        from zg_node.execution.pyevm import PyEvmEngine
-    except ModuleNotFoundError as error:
-        raise InvalidConfig(f"the py-evm engine needs {error.name}: pip install 'zg-node[pyevm]'") from error
-    return PyEvmEngine(native, chain_id)
-
-
-def client_version() -> str:
-    """As web3_clientVersion gives it."""
-    system = f"{platform.system().lower()}-{platform.machine()}"
-    return f"zg_node/v{metadata.version('zg-node')}/{system}/python{platform.python_version()}"
+        if self._peering is not None:
+            self._peering.close()
+        if self._network is not None:
+            await self._network.stop()
+        shards, self._shards = self._shards, []
+        for shard in shards:
+            await asyncio.get_running_loop().run_in_executor(None, partial(shard.close, write=not self._failed))
 
 
 def first_cause(error: BaseException) -> BaseException:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import StartDevnet
 from tests.devnet import PROGRAM, NotReady
+from zg_node.cli import banner
 from zg_node.cli import home as homes
 from zg_node.config import load
 
@@ -51,6 +52,41 @@ def test_the_readiness_line_names_every_shard(devnet: StartDevnet) -> None:
     assert [shard["path"] for shard in shards] == ["/shard/0", "/shard/1"]
     sent = zg("tx", "send", RECIPIENT, "--dev", 0, "--shard", 1, "--rpc", node.url, "--json")
     assert json.loads(sent.stdout)["status"] == "success"
+
+
+def test_a_directory_keeps_its_shards_and_takes_more(devnet: StartDevnet, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    node = devnet("--shards", "2", home=home)
+    sent = zg("tx", "send", RECIPIENT, "--value", "1.5", "--dev", 0, "--shard", 1, "--rpc", node.url)
+    assert sent.returncode == 0
+    assert node.stop() == 0
+    node = devnet(home=home)
+    assert len(node.ready["shards"]) == 2
+    assert node.stop() == 0
+    refused = zg("devnet", "--shards", 1, "--datadir", home)
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert "holds 2 shards, but 1 should run: leave out --shards" in refused.stderr
+    node = devnet("--shards", "3", home=home)
+    for shard, balance_wei in ((1, 10_001_500_000_000_000_000_000), (2, 10_000 * 10**18)):
+        balance = zg("account", "balance", RECIPIENT, "--shard", shard, "--rpc", node.url, "--json").stdout
+        assert json.loads(balance)["balance_wei"] == str(balance_wei)
+    assert node.stop() == 0
+    assert len(devnet("--reset", home=home).ready["shards"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("kept", "running", "says"),
+    [
+        (0, 2, "kept when the network stops"),
+        (1, 1, "its shard goes on where the last start stopped"),
+        (3, 3, "its 3 shards go on where the last start stopped"),
+        (2, 3, "its 2 shards go on where the last start stopped, 1 is new"),
+        (1, 4, "its shard goes on where the last start stopped, 3 are new"),
+    ],
+)
+def test_the_banner_says_what_the_directory_brought(kept: int, running: int, says: str) -> None:
+    assert banner.past(kept, running) == says
 
 
 def test_a_contract_is_deployed_and_called(devnet: StartDevnet) -> None:

@@ -34,6 +34,19 @@ def test_a_home_is_begun_once(tmp_path: Path) -> None:
         homes.begin(tmp_path / "home", "node")
 
 
+def test_a_home_never_runs_fewer_shards_than_it_holds(tmp_path: Path) -> None:
+    assert homes.shards_of(tmp_path / "nowhere") == 0
+    homes.begin(tmp_path / "home", "node")
+    for name in ("shard-0", "shard-10", "shard-x", "shards"):
+        (tmp_path / "home" / name).mkdir()
+    (tmp_path / "home" / "shard-99").write_text("a file is no shard")
+    assert homes.shards_of(tmp_path / "home") == 11
+    homes.check_shards(tmp_path / "home", 11, "do this")
+    homes.check_shards(tmp_path / "home", 12, "do this")
+    with pytest.raises(InvalidConfig, match="holds 11 shards, but 10 should run: do this"):
+        homes.check_shards(tmp_path / "home", 10, "do this")
+
+
 def test_wiping_removes_everything_and_nothing_outside(tmp_path: Path) -> None:
     home, outside = tmp_path / "home", tmp_path / "outside"
     outside.mkdir()

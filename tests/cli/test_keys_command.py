@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from tests.devnet import PROGRAM
 from zg_node import keys
 from zg_node.cli import keys as command
 
@@ -39,6 +41,29 @@ def test_a_password_is_asked_for_twice(zg: Run, tmp_path: Path) -> None:
     assert zg("keys", "new", "--home", tmp_path, stdin="correct horse\ncorrect horse\n").exit_code == 0
     assert zg("keys", "new", "--home", tmp_path, stdin="correct horse\ncorrect house\n").exit_code != 0
     assert len(list((tmp_path / "keys").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "new"),
+        ("keys", "import", "key"),
+        ("keys", "export", ADDRESS),
+        ("tx", "send", ADDRESS, "--value", "1", "--from", ADDRESS),
+    ],
+)
+def test_without_a_terminal_a_password_file_is_asked_for(command: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    result = subprocess.run(
+        [*PROGRAM, *command, "--home", str(tmp_path)],
+        input="correct horse\ncorrect horse\n", capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, start_new_session=True,
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert "--password-file" in result.stderr.splitlines()[-1]
+    assert "arning" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "keys").exists()
 
 
 def test_a_key_goes_out_as_it_came_in(zg: Run, tmp_path: Path, password: Path) -> None:

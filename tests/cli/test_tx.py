@@ -137,16 +137,26 @@ def described(index: int) -> dict[str, object]:
         "path": f"/shard/{index}",
         "head": {"number": "0x10", "hash": HASH, "timestamp": "0x1", "timestampMs": "0x3e8"},
         "pool": {"pending": "0x2", "queued": "0x0"},
+        "epoch": "0x1",
+        "syncing": None,
     }
 
 
 def test_status_shows_every_shard(zg: Run, node: ScriptedNode) -> None:
     node.answers |= {
-        "zg_nodeInfo": {"clientVersion": "zg_node/v0.1.0", "network": "0xab", "ready": True},
-        "zg_shards": [described(0), described(1)],
+        "zg_nodeInfo": {
+            "clientVersion": "zg_node/v0.1.0",
+            "network": "x",
+            "ready": True,
+            "peers": "0x3",
+            "addresses": [],
+        },
+        "zg_shards": [described(0), {**described(1), "syncing": {"target": "0x20", "blocksPerSecond": 1.5}}],
     }
     record = json.loads(zg("status", "--rpc", node.url, "--json").stdout)
     assert [(shard["chain_id"], shard["block"]) for shard in record["shards"]] == [(1_660_200, 16), (1_660_201, 16)]
+    assert [shard["target"] for shard in record["shards"]] == [None, 32]
+    assert record["peers"] == 3
     assert "/shard/1" in zg("status", "--rpc", node.url).stdout
 
 

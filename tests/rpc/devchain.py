@@ -7,6 +7,7 @@ from typing import cast
 
 import orjson
 
+from tests.execution.unchanging import Unchanging
 from zg_node import _core
 from zg_node.clock import ManualClock
 from zg_node.execution.genesis import packaged, parse
@@ -43,6 +44,7 @@ class DevChain:
             max_bytes=64 << 20,
             max_per_sender=5_000,
             max_queued_per_sender=64,
+            max_queued=1_000,
             lifetime_ms=3_600_000,
             price_bump_percent=10,
             min_tip=0,
@@ -51,6 +53,7 @@ class DevChain:
         engine = _core.Engine(GENESIS.chain_id(0))
         options = ChainOptions(cache_bytes=8 << 20, history_blocks=history_blocks, flush_bytes=64 << 20)
         self.chain = Chain(0, GENESIS, ZERO_HASH, directory, engine, engine, self.pool, options, self.clock.unix_ms)
+        self.chain.follow(Unchanging())
         self._view = 0
 
     def node(self) -> api.Node:
@@ -61,6 +64,8 @@ class DevChain:
             ready=lambda: True,
             healthy=lambda: True,
             peers=lambda: 0,
+            progress=lambda shard: None,
+            addresses=lambda: (),
             metrics=lambda: b"",
         )
 

@@ -131,7 +131,7 @@ class MemoryChain:
     def next_base_fee(self) -> int:
         return GWEI
 
-    def poke(self) -> None:
+    def accepted(self, raws: Sequence[str]) -> None:
         self.pokes += 1
 
     def on_head(self, callback: Callable[[StoredBlock], None]) -> Callable[[], None]:
@@ -151,5 +151,7 @@ def make_node(*chains: MemoryChain, ready: bool = True) -> Node:
         ready=lambda: ready,
         healthy=lambda: True,
         peers=lambda: 0,
+        progress=lambda shard: None,
+        addresses=lambda: (),
         metrics=lambda: b"zg_test 1\n",
     )

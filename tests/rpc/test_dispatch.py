@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,6 +87,41 @@ def error_of(body: bytes) -> tuple[object, int, str]:
 def test_an_id_comes_back_as_it_was_sent(request_id: object) -> None:
     answer = one(request("t_echo", 7, request_id=request_id))
     assert answer == {"jsonrpc": "2.0", "id": request_id, "result": 7}
+
+
+@pytest.mark.parametrize(
+    "request_id",
+    [
+        str(2**63), str(2**64), str(-(2**63) - 1), str(10**100 + 1), "1.50", "-0.0", "1E2", "0.1000000000000000055",
+        "1e-400", "null", "true", '"18446744073709551617"', '"\u00e9"', '""',
+    ],
+)  # fmt: skip
+def test_an_id_keeps_every_digit(request_id: str) -> None:
+    body = b'{"jsonrpc":"2.0","method":"t_echo","params":[{"id":3.5}],"id":%s}' % request_id.encode()
+    answer = b'{"jsonrpc":"2.0","id":%s,"result":{"id":3.5}}' % request_id.encode()
+    single, batch = ask(body, b"[1," + body + b"]")
+    assert single == answer
+    assert batch.endswith(b"," + answer + b"]")
+
+
+def test_ids_that_are_one_float_are_told_apart() -> None:
+    ids = [b"%d" % (2**70 + offset) for offset in range(3)]
+    call = b'{"jsonrpc":"2.0","id":%s,"method":"eth_sendRawTransaction","params":["0x"]}'
+    (answer,) = ask(b"[" + b",".join(call % one for one in ids) + b"]")
+    assert [one for one in ids if b'"id":%s,' % one in answer] == ids
+    (refused,) = ask(b"[" + b",".join([b"{}", *(call % one for one in ids)]) + b"]", limits=Limits(batch_items_max=2))
+    assert b'"id":%s,' % ids[0] in refused
+
+
+def test_an_id_in_a_message_that_nests_too_deeply_is_a_parse_error() -> None:
+    nested = b"[" * 1000 + b"]" * 1000
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)  # Python's own; a library may have raised it
+    try:
+        answer = error_of(b'{"jsonrpc":"2.0","id":1.5,"method":"t_echo","params":%s}' % nested)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert answer == (None, -32700, "parse error")
 
 
 @pytest.mark.parametrize(

@@ -85,10 +85,8 @@ def test_arguments_that_contradict_one_another_have_geths_code(tmp_path: Path) -
     async def main() -> None:
         async with bench(tmp_path) as b:
             priced = {"from": A, "to": B, "gasPrice": "0x1", "maxFeePerGas": "0x1"}
-            twice = {"from": A, "to": B, "data": "0x01", "input": "0x02"}
             for method in ("eth_call", "eth_fillTransaction"):
                 assert (await b.error(method, priced))[0] == -32000
-                assert (await b.error(method, twice))[0] == -32000
             nothing = {"from": A}
             expected = (-32000, "contract creation without any data provided")
             assert await b.error("eth_sendTransaction", nothing) == expected
@@ -98,5 +96,22 @@ def test_arguments_that_contradict_one_another_have_geths_code(tmp_path: Path) -
             odd = await b.error("eth_call", {"to": B}, "latest", {B: {"code": "0x1"}})
             assert odd[0] == -32602
             assert odd[1].startswith("invalid argument 2: ")
+
+    run(main())
+
+
+def test_where_data_and_input_differ_calls_take_the_input_and_transactions_are_refused(tmp_path: Path) -> None:
+    identity = "0x" + "4".zfill(40)
+    twice = {"from": A, "to": identity, "gas": "0xc350", "data": "0x" + "01" * 99, "input": "0x02"}
+    text = 'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data'
+
+    async def main() -> None:
+        async with bench(tmp_path) as b:
+            assert await b.get("eth_call", twice) == "0x02"
+            for method in ("eth_estimateGas", "eth_createAccessList"):
+                other = await b.get(method, {**twice, "input": twice["data"]})
+                assert await b.get(method, twice) == await b.get(method, {**twice, "data": None}) != other
+            for method in ("eth_sendTransaction", "eth_signTransaction", "eth_fillTransaction"):
+                assert await b.error(method, twice) == (-32000, text)
 
     run(main())

@@ -32,12 +32,18 @@ def test_fields_are_checked_and_unknown_ones_dropped() -> None:
     }
 
 
+def test_data_and_input_may_say_the_same() -> None:
+    assert parse_fields({"to": TO, "data": "0xAB", "input": "0xab"})["input"] == b"\xab"
+    assert parse_fields({"to": TO, "data": "0x"})["input"] == parse_fields({"to": TO})["input"] == b""
+
+
 @pytest.mark.parametrize(
     "given",
     [
         {"to": "0x1"},
         {"to": TO, "value": "5"},
         {"to": TO, "data": "0x1"},
+        {"to": TO, "data": "0x1", "input": "0x01"},
     ],
 )
 def test_fields_that_do_not_parse_are_refused(given: dict[str, object]) -> None:
@@ -51,6 +57,7 @@ def test_fields_that_do_not_parse_are_refused(given: dict[str, object]) -> None:
         {},
         {"to": TO, "gasPrice": "0x1", "maxFeePerGas": "0x1"},
         {"to": TO, "data": "0x01", "input": "0x02"},
+        {"to": TO, "data": "0x01", "input": "0x"},
     ],
 )
 def test_fields_that_contradict_one_another_are_refused_with_geths_code(given: dict[str, object]) -> None:

@@ -146,8 +146,15 @@ async def run_anvil(configuration: Sequence[str]) -> AsyncIterator[Server]:
     """The peer; one chain."""
     program = find_anvil()
     endpoint = Endpoint("127.0.0.1", free_port(), "/")
-    command = [program, "--port", str(endpoint.port), "--quiet", "--balance", str(PEER_BALANCE), *configuration]
     with tempfile.TemporaryDirectory(prefix="zg-bench-") as folder:
+        command = [
+            program,
+            *("--port", str(endpoint.port)),
+            *("--balance", str(PEER_BALANCE)),
+            *("--cache-path", f"{folder}/states"),  # in the user's home otherwise, and never removed
+            "--quiet",
+            *configuration,
+        ]
         async with _running(command, endpoint, Path(folder)) as pid:
             yield Server(peer_name(configuration), endpoint, (endpoint,), PEER_FEES, None, pid)
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zg_node.bench.account import Account, contract_address
-from zg_node.bench.contract import UINT256_MAX, creation_code, encode_arguments, encode_call
+from zg_node.bench.contract import UINT256_MAX, encode_arguments, encode_call
 from zg_node.bench.rpc import RpcClient
 from zg_node.bench.transaction import Call, Fees, Signed, Signer
+from zg_node.contracts.artifact import creation_code
 from zg_node.errors import InvalidConfig
 
 RECIPIENTS_PER_CALL = 100

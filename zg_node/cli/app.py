@@ -21,12 +21,14 @@ from zg_node.errors import InvalidConfig, ZgError
 
 COMMANDS = {
     "devnet": "zg_node.cli.devnet:devnet",
+    "testnet": "zg_node.cli.testnet:testnet",
     "init": "zg_node.cli.init:init",
     "start": "zg_node.cli.start:start",
     "status": "zg_node.cli.status:status",
     "keys": "zg_node.cli.keys:keys",
     "account": "zg_node.cli.account:account",
     "tx": "zg_node.cli.tx:tx",
+    "validator": "zg_node.cli.validator:validator",
     "db": "zg_node.cli.db:db",
     "config": "zg_node.cli.config:config",
     "bench": "zg_node.cli.bench:bench",

@@ -27,9 +27,11 @@ class Voice:
     stopping: Callable[[], None] | None
 
 
-def for_people() -> Voice:
-    """A banner, a line for every block that holds transactions, a goodbye."""
-    return Voice(_banner, _block_line, lambda: click.echo("\nstopping …"))
+def for_people(kept_shards: int) -> Voice:
+    """A banner, a line for every block that holds transactions, a goodbye.
+
+    `kept_shards` is how many shards the data directory held before the start."""
+    return Voice(lambda node: _banner(node, kept_shards), _block_line, lambda: click.echo("\nstopping …"))
 
 
 def for_scripts() -> Voice:
@@ -44,7 +46,7 @@ def silent() -> Voice:
     return Voice(lambda _: None, None, None)
 
 
-def _banner(node: Node) -> None:
+def _banner(node: Node, kept_shards: int) -> None:
     click.secho(f"zg_node {metadata.version('zg-node')} · development network", bold=True)
     click.echo()
     click.echo("Accounts, with their private keys")
@@ -61,9 +63,18 @@ def _banner(node: Node) -> None:
         click.echo(f"Shard {info.index}   chain id {info.chain_id}   {info.url:<{width}}   {socket}")
     if node.settings.metrics.enabled and node.settings.metrics.port:
         click.echo(f"Metrics   http://{node.settings.metrics.host}:{node.settings.metrics.port}/metrics")
-    click.echo(f"Data      {node.home} (kept when the network stops; --reset begins anew)")
+    click.echo(f"Data      {node.home} ({past(kept_shards, len(node.shards))}; --reset begins anew)")
     click.echo()
     click.echo("Ctrl-C stops it. A line for every block with transactions follows.")
+
+
+def past(kept: int, running: int) -> str:
+    """What the data directory brings into this start."""
+    if not kept:
+        return "kept when the network stops"
+    held = "its shard goes" if kept == 1 else f"its {kept} shards go"
+    added = {0: "", 1: ", 1 is new"}.get(running - kept, f", {running - kept} are new")
+    return f"{held} on where the last start stopped{added}"
 
 
 def _block_line(line: BlockLine) -> None:

@@ -15,7 +15,11 @@ QUIET = "warning"
 
 
 @click.command()
-@click.option("--shards", type=click.IntRange(1, SHARDS_MAX), help="How many shards to run. [default: 1]")
+@click.option(
+    "--shards",
+    type=click.IntRange(1, SHARDS_MAX),
+    help="How many shards to run; more may be added later. [default: those of the data directory, else 1]",
+)
 @click.option(
     "--datadir",
     type=HomePath(),
@@ -64,8 +68,14 @@ def devnet(
     """
     if archive and prune is not None:
         raise click.UsageError("--archive keeps everything, --prune does not: give one of them")
+    configured = load(file) if file else Settings()
+    if shards is None and "shards" in configured.network.model_fields_set:
+        shards = configured.network.shards
+    kept = 0 if reset else homes.shards_of(datadir)
+    if shards is not None and kept:
+        homes.check_shards(datadir, shards, "leave out --shards to run all of them, or begin anew with --reset")
     wanted = {
-        "network.shards": shards,
+        "network.shards": shards or kept or None,
         "node.log_level": log_level or (None if file else QUIET),
         "rpc.port": http_port,
         "rpc.host": http_host,
@@ -76,7 +86,7 @@ def devnet(
         "state.history_blocks": prune,
     }
     changes = {name: value for name, value in wanted.items() if value is not None}
-    settings = override(load(file) if file else Settings(), changes)
+    settings = override(configured, changes)
     if reset:
         homes.wipe(datadir, "devnet")
     if not homes.is_home(datadir):
@@ -86,5 +96,5 @@ def devnet(
     from zg_node.cli import banner  # the node's modules take a moment: not for `devnet --help`
     from zg_node.cli.running import run_node
 
-    voice = banner.silent() if silent else banner.for_scripts() if as_json else banner.for_people()
+    voice = banner.silent() if silent else banner.for_scripts() if as_json else banner.for_people(kept)
     run_node(settings, datadir, on_ready=voice.ready, on_block=voice.block, on_stopping=voice.stopping)

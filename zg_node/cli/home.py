@@ -24,6 +24,8 @@ from zg_node.errors import InvalidConfig
 MARKER = "zg-node.home"
 MARKER_MAX_BYTES = 4096
 CONFIG = "config.toml"
+PASSWORD = "password"  # noqa: S105 - a file's name
+"""Opens the voting key without asking; there when an operator, or `zg-node testnet`, put it there."""
 VERSION = 1
 
 Kind = Literal["devnet", "node"]
@@ -51,6 +53,19 @@ def keep_settings(home: Path, settings: Settings) -> None:
 def is_home(home: Path) -> bool:
     """Whether `home` has been begun."""
     return (home / MARKER).is_file()
+
+
+def shards_of(home: Path) -> int:
+    """How many shards `home` holds; 0 before its first start."""
+    names = [path.name.removeprefix("shard-") for path in home.glob("shard-*") if path.is_dir()]
+    return max((int(name) + 1 for name in names if name.isdecimal()), default=0)
+
+
+def check_shards(home: Path, wanted: int, remedy: str) -> None:
+    """Raise InvalidConfig, which ends in `remedy`, when `wanted` shards would leave some of `home` standing still."""
+    held_shards = shards_of(home)
+    if wanted < held_shards:
+        raise InvalidConfig(f"{home} holds {held_shards} shards, but {wanted} should run: {remedy}")
 
 
 def kind_of(home: Path) -> Kind:

@@ -13,6 +13,7 @@ from zg_node.cli.output import show
 from zg_node.config import SHARDS_MAX, Settings, override
 from zg_node.db.durable import write_file
 from zg_node.execution import genesis as genesis_file
+from zg_node.identity import node_seed, peer_id
 from zg_node.keys import checksum
 
 GENESIS = "genesis.toml"
@@ -27,28 +28,49 @@ GENESIS = "genesis.toml"
     help="The network's chain file, which is copied; without it the node runs the development network.",
 )
 @click.option(
-    "--shards", type=click.IntRange(1, SHARDS_MAX), default=1, show_default=True, help="How many shards to run."
+    "--shards", type=click.IntRange(1, SHARDS_MAX), help="How many shards to run. [default: those of the chain file]"
 )
+@click.option(
+    "--validator",
+    is_flag=True,
+    help="Make a voting key too, encrypted under a password; implied by --password-file.",
+)
+@click.option("--bootstrap", multiple=True, metavar="ADDRESS", help="A node of the network to connect to; repeatable.")
 @password_option
 @json_option
-def init(name: str, home: Path, genesis: Path | None, shards: int, password_file: Path | None, as_json: bool) -> None:
+def init(
+    name: str,
+    home: Path,
+    genesis: Path | None,
+    shards: int | None,
+    validator: bool,
+    bootstrap: tuple[str, ...],
+    password_file: Path | None,
+    as_json: bool,
+) -> None:
     """Make a data directory for a node called NAME.
 
-    It gets a configuration, and with --genesis a copy of the chain file and an encrypted voting key. The voting key's
-    address belongs under [[validators]] in the chain file before the network begins; the development network has a
-    voting key that everybody knows.
+    It gets a configuration, with --genesis a copy of the chain file, and with --validator an encrypted voting key.
+    A network's first validators stand with their voting keys' addresses under [[validators]] in its chain file; later
+    ones join with `zg-node validator create`. The development network has a voting key that everybody knows.
     """
-    changes: dict[str, object] = {"node.name": name, "network.shards": shards}
+    validator = validator or password_file is not None
+    if validator and not genesis:
+        raise click.UsageError("--validator needs --genesis: the development network has its validator")
+    changes: dict[str, object] = {"node.name": name, "network.shards": shards or 1}
     if genesis:
-        genesis_file.load(genesis)
-        password = ask_password(password_file, confirm=True)
-        changes["network.genesis"] = GENESIS
+        file = genesis_file.load(genesis).file
+        changes |= {"network.shards": shards or file.shards, "network.genesis": GENESIS, "p2p.enabled": True}
+        changes["p2p.bootstrap"] = bootstrap
     settings = override(Settings(), changes)
+    password = ask_password(password_file, confirm=True) if validator else ""
     homes.begin(home, "node")
     record: dict[str, object] = {"name": name, "home": str(home), "config": str(home / homes.CONFIG)}
     if genesis:
         write_file(home / GENESIS, genesis.read_bytes())
         record["genesis"] = str(home / GENESIS)
+        record["peer_id"] = peer_id(node_seed(home))
+    if validator:
         record["validator"] = checksum(keystore(home).create(password).address)
         settings = override(settings, {"consensus.validator": record["validator"]})
     homes.keep_settings(home, settings)

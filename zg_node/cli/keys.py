@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from getpass import GetPassWarning
 from pathlib import Path
 
 import click
@@ -89,13 +91,23 @@ def keystore(home: Path) -> Keystore:
 
 
 def ask_password(file: Path | None, *, confirm: bool) -> str:
-    """The first line of `file`, or what a person types. Raises InvalidConfig."""
+    """The first line of `file`, or what a person types. Raises InvalidConfig, also when nobody is there to type."""
     if file is None:
-        return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
+        return _typed_password(confirm)
     lines = _read(file).splitlines()
     if not lines:
         raise InvalidConfig(f"{file} is empty: its first line should be the password")
     return lines[0]
+
+
+def _typed_password(confirm: bool) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)  # what would be typed could be read by others
+        try:
+            return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
+        except GetPassWarning as error:
+            text = "there is no terminal to ask for the password: name a file that holds it with --password-file"
+            raise InvalidConfig(text) from error
 
 
 def _read(file: Path) -> str:

@@ -14,6 +14,7 @@ from zg_node.cli.values import BlockName
 DEFAULT_URL = "http://127.0.0.1:8545"
 DEFAULT_HOME = Path("~/.zg-node/node")
 DEVNET_HOME = Path("~/.zg-node/devnet")
+TESTNET_HOME = Path("~/.zg-node/testnet")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

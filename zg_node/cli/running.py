@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import click
 import uvloop
 
 from zg_node.cli import home as homes
 from zg_node.cli import logs
 from zg_node.config import Settings
+from zg_node.consensus.snapshot_sync import SnapshotProgress
 from zg_node.node import BlockLine, Node
 
 
@@ -28,7 +31,8 @@ def run_node(
     """Hold `home`, run a node there until a signal, and close it. Raises what made the node give up."""
     logs.configure(settings.node.log_level, settings.node.log_format)
     with homes.held(home):
-        node = Node(settings, home, vote_key=vote_key, on_block=on_block)
+        homes.check_shards(home, settings.network.shards, f"raise network.shards in {home / homes.CONFIG}")
+        node = Node(settings, home, vote_key=vote_key, on_block=on_block, on_join=_JoinBar())
         uvloop.run(_serve(node, on_ready, on_stopping))
 
 
@@ -60,3 +64,19 @@ async def _first(*waits: Coroutine[Any, Any, object]) -> None:
     finally:
         for task in tasks:
             task.cancel()
+
+
+class _JoinBar:
+    """The progress of joining by a snapshot, on a terminal."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+
+    def __call__(self, progress: SnapshotProgress) -> None:
+        if not sys.stderr.isatty() or progress.total == 0:
+            return
+        share = progress.done / progress.total
+        text = f"shard {progress.shard}: state of block {progress.number}  {'█' * int(30 * share):<30}  {share:4.0%}"
+        if text != self._shown:
+            self._shown = text
+            click.echo(f"\r{text}", nl=progress.done == progress.total, err=True)

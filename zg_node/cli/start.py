@@ -17,18 +17,44 @@ from zg_node.config import load, override
 @click.option(
     "--config", "file", type=click.Path(dir_okay=False, path_type=Path), help="Instead of the directory's own."
 )
+@click.option(
+    "--bootstrap",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A node to connect to first, as /ip4/…/tcp/…/p2p/<peer id>; repeatable, added to the file's.",
+)
+@click.option("--p2p-listen", metavar="ADDRESS", help="Where to listen for nodes, as /ip4/…/tcp/….")
+@click.option("--http-port", type=click.IntRange(0, 65535), help="Port of JSON-RPC; 0 takes a free one.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Port of the metrics.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Instead of the file's.")
 @password_option
-def start(home: Path, file: Path | None, log_level: str | None, password_file: Path | None) -> None:
+def start(
+    home: Path,
+    file: Path | None,
+    bootstrap: tuple[str, ...],
+    p2p_listen: str | None,
+    http_port: int | None,
+    metrics_port: int | None,
+    log_level: str | None,
+    password_file: Path | None,
+) -> None:
     """Run the node of a data directory.
 
-    It stays in the foreground until Ctrl-C or SIGTERM. A validator's key is decrypted at the start: you are asked for
-    its password, or it is read from --password-file.
+    It stays in the foreground until Ctrl-C or SIGTERM. A validator's key is decrypted at the start: its password is
+    read from --password-file, else from the file "password" of the directory, else you are asked. Options win over
+    the configuration.
     """
     homes.kind_of(home)
     settings = load(file or home / homes.CONFIG)
-    if log_level:
-        settings = override(settings, {"node.log_level": log_level})
+    wanted = {
+        "p2p.enabled": True if bootstrap else None,
+        "p2p.bootstrap": (*settings.p2p.bootstrap, *bootstrap) if bootstrap else None,
+        "p2p.listen": p2p_listen,
+        "rpc.port": http_port,
+        "metrics.port": metrics_port,
+        "node.log_level": log_level,
+    }
+    settings = override(settings, {name: value for name, value in wanted.items() if value is not None})
 
     from zg_node.cli.running import run_node  # the node's modules take a moment: not for `start --help`
     from zg_node.node import Node
@@ -39,5 +65,7 @@ def start(home: Path, file: Path | None, log_level: str | None, password_file: P
     key = None
     if settings.consensus.validator:
         address = bytes.fromhex(settings.consensus.validator[2:])
+        kept = home / homes.PASSWORD
+        password_file = password_file or (kept if kept.exists() else None)
         key = keystore(home).export(address, ask_password(password_file, confirm=False))
     run_node(settings, home, vote_key=key, on_ready=ready)

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
 import click
 
+from zg_node.cli.client import RpcClient
 from zg_node.cli.options import DEFAULT_URL, client, json_option
 from zg_node.cli.output import show
 from zg_node.errors import Unavailable
 
+WAIT_S = 0.25
+
 
 @click.command()
 @click.option("--rpc", metavar="URL", default=DEFAULT_URL, show_default=True, help="The node to ask.")
+@click.option("--wait", is_flag=True, help="Wait until the node has caught up with the others, with a progress bar.")
 @json_option
-def status(rpc: str, as_json: bool) -> None:
+def status(rpc: str, wait: bool, as_json: bool) -> None:
     """Show how a running node does.
 
-    Its version and network; for each shard the chain id, the newest block and its age, and the waiting transactions.
+    Its version, network, peers and addresses; for each shard the chain id, the epoch, the newest block and its age, the
+    waiting transactions, and while it is behind the block that it is catching up to.
     """
     node = client(rpc, 0)
+    if wait:
+        _wait(node)
     info, shards = node.call("zg_nodeInfo"), node.call("zg_shards")
     now_ms = time.time_ns() // 1_000_000
     try:
@@ -29,6 +37,8 @@ def status(rpc: str, as_json: bool) -> None:
             "version": str(info["clientVersion"]),
             "network": str(info["network"]),
             "ready": bool(info["ready"]),
+            "peers": int(info["peers"], 16),
+            "addresses": [str(address) for address in info["addresses"]],
             "shards": [_shard(shard, now_ms) for shard in shards],
         }
     except (KeyError, TypeError, ValueError) as error:
@@ -36,9 +46,22 @@ def status(rpc: str, as_json: bool) -> None:
     show(record, as_json)
 
 
+def _wait(node: RpcClient) -> None:
+    """Return once no shard is behind."""
+    with click.progressbar(length=1, label="catching up", show_pos=True, file=sys.stderr) as bar:
+        while True:
+            shards = [_shard(shard, 0) for shard in node.call("zg_shards")]
+            behind = [shard for shard in shards if shard["target"] is not None]
+            bar.length = sum(int(str(shard["target"] or shard["block"])) for shard in shards) or 1
+            bar.update(sum(int(str(shard["block"])) for shard in shards) - bar.pos)
+            if not behind:
+                return
+            time.sleep(WAIT_S)
+
+
 def _shard(shard: dict[str, Any], now_ms: int) -> dict[str, object]:
     """A line of the table. Raises KeyError, TypeError, ValueError when `shard` is not zg_shards' description."""
-    head, pool = shard["head"], shard["pool"]
+    head, pool, syncing = shard["head"], shard["pool"], shard["syncing"]
     return {
         "shard": int(shard["index"], 16),
         "chain_id": int(shard["chainId"], 16),
@@ -48,4 +71,6 @@ def _shard(shard: dict[str, Any], now_ms: int) -> dict[str, object]:
         "age_ms": max(0, now_ms - int(head["timestampMs"], 16)),
         "pending": int(pool["pending"], 16),
         "queued": int(pool["queued"], 16),
+        "epoch": int(shard["epoch"], 16),
+        "target": int(syncing["target"], 16) if syncing else None,
     }

@@ -6,18 +6,23 @@ Ethereum's rule moves the fee once a block; at 100 blocks a second it would move
     level'  = max(0, level  + gas used − rate · Δt)          a block may use gas limit − level
 
 with target = rate / 2, and K such that a second of full load raises the fee by `max_change_per_mille`. Both
-numbers travel in the consensus header, as they stand before the block's own gas, so anyone can check them.
+numbers travel in the consensus header, as they stand before the block's own gas, so anyone can check them. Everything
+is integer arithmetic: a float's last digit may differ between machines, a block's validity must not.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
+from functools import lru_cache
 
 from zg_node.types.block import ConsensusHeader, Header
 
 BASE_FEE_MAX = 10**18
-"""Wei. The exponent is clamped so that a full chain can never push the fee out of a header's 63 bits."""
+"""Wei. A full chain can never push the fee out of a header's 63 bits."""
+EXPONENT_MAX = 42
+"""e^42 > BASE_FEE_MAX: a larger exponent need not be computed."""
+LOGARITHM_BITS = 128
+"""Bits behind the binary point of `logarithm`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class FeeRules:
     @property
     def divisor(self) -> int:
         """K: gas of excess for an e-fold fee."""
-        return int(self.gas_rate / 2 / log(1 + self.max_change_per_mille / 1000))
+        return (self.gas_rate << LOGARITHM_BITS) // (2 * logarithm(self.max_change_per_mille))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,20 @@ class FeeState:
     """Gas that the block may use."""
 
 
+@lru_cache(maxsize=64)
+def logarithm(per_mille: int) -> int:
+    """2^LOGARITHM_BITS · ln(1 + per_mille/1000), low by less than 2^10; `per_mille` from 1 to 1,000.
+
+    ln x = 2 · artanh((x − 1)/(x + 1)), and artanh z = z + z³/3 + z⁵/5 …"""
+    numerator, denominator = per_mille, 2000 + per_mille
+    total, term, index = 0, (numerator << LOGARITHM_BITS) // denominator, 1
+    while term > 0:
+        total += term // index
+        term = term * numerator**2 // denominator**2
+        index += 2
+    return 2 * total
+
+
 def exponential(factor: int, numerator: int, denominator: int) -> int:
     """⌊factor · e^(numerator/denominator)⌋ by the integer Taylor series of EIP-4844."""
     total, term, index = 0, factor * denominator, 1
@@ -63,8 +82,8 @@ def exponential(factor: int, numerator: int, denominator: int) -> int:
 
 def base_fee(rules: FeeRules, excess: int) -> int:
     """Wei a gas at this excess."""
-    exponent_max = int(log(BASE_FEE_MAX / rules.base_fee_floor) * rules.divisor)
-    return exponential(rules.base_fee_floor, min(excess, exponent_max), rules.divisor)
+    divisor = rules.divisor
+    return min(BASE_FEE_MAX, exponential(rules.base_fee_floor, min(excess, EXPONENT_MAX * divisor), divisor))
 
 
 def next_state(rules: FeeRules, parent: Header, consensus: ConsensusHeader, timestamp_ms: int) -> FeeState:

@@ -11,24 +11,48 @@ from any.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import thread_time
+from typing import Protocol
 
 from zg_node import _core
 from zg_node.db.blocks import BlockStore
 from zg_node.db.durable import make_database, make_directory, sync_directory
+from zg_node.db.files import SYSTEM, Files
 from zg_node.db.log import BlockLog, BlockRecord
-from zg_node.errors import Corrupt, InvalidBlock, InvalidConfig
+from zg_node.errors import Corrupt, InvalidBlock, InvalidConfig, Unavailable
 from zg_node.execution.engine import Engine
 from zg_node.execution.fees import next_state
 from zg_node.execution.genesis import Genesis
-from zg_node.execution.validation import Rules, check, plan
+from zg_node.execution.validation import Lineage, Rules, check, plan
 from zg_node.types.block import BODY_MAX_BYTES, Block, ConsensusHeader, Header, StoredBlock
 
 LOG_UNFLUSHED_MAX_BLOCKS = 4096
 """A checkpoint is due after this many blocks, however small they are."""
+
+
+SystemCalls = Sequence[tuple[bytes, bytes]]
+"""(contract, call data), made by the protocol at a block's end."""
+
+
+class Epochs(Protocol):
+    """What blocks say about epochs; called in the shard's worker thread."""
+
+    def lineage(self, number: int, parent: ConsensusHeader, child: ConsensusHeader | None) -> Lineage:
+        """What `child` says, or when it is None, a new child of the block with this height and consensus header.
+
+        Raises InvalidBlock when it must not say so, Unavailable when this node does not know enough yet."""
+        ...
+
+    def closing_calls(self, number: int, parent: ConsensusHeader, epoch: int, view: int) -> SystemCalls:
+        """What the block of this height, epoch and view after `parent` ends with."""
+        ...
+
+    def committed(self, block: StoredBlock) -> None:
+        """A block is final and durable."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +80,7 @@ class Chain:
         options: ChainOptions,
         now_ms: Callable[[], int],
         progress: Callable[[int], None] = lambda blocks: None,
+        files: Files = SYSTEM,
     ) -> None:
         """Open or create `directory` and replay the log. Raises Corrupt, Unavailable, InvalidConfig.
 
@@ -68,10 +93,14 @@ class Chain:
         self.development_keys: Mapping[bytes, bytes] = genesis.development_keys
         self.now_ms = now_ms
         self.poke: Callable[[], None] = lambda: None
+        """Called when transactions wait; consensus sets it."""
+        self.share: Callable[[Sequence[bytes]], None] | None = None
+        """Called with what clients sent, for other nodes; set on a node that has any."""
         self.transactions = 0
         self._engine = engine
         self._options = options
-        self._rules = Rules(genesis.network, 0, set_hash, genesis.fees)
+        self._rules = Rules(genesis.network, genesis.fees)
+        self._epochs: Epochs | None = None
         self._listeners: list[Callable[[StoredBlock], None]] = []
         self._pending: dict[bytes, tuple[Block, _core.Executed]] = {}
         self._databases = (directory / "state", directory / "blocks")
@@ -81,7 +110,7 @@ class Chain:
         self.state = _open_state(state, options)
         self.blocks = BlockStore(blocks)
         self._sync_names()
-        self._log = BlockLog(directory / "log")
+        self._log = BlockLog(directory / "log", files)
         self._log_seconds = 0.0
         self._store_seconds = 0.0
         self._checkpoint_seconds = 0.0
@@ -92,7 +121,7 @@ class Chain:
 
     def _open_genesis(self, genesis: Genesis, shard: int, set_hash: bytes) -> StoredBlock:
         consensus, attributes = genesis.block_zero(shard, set_hash)
-        executed = self._engine.genesis(self.state, attributes, genesis.diff)
+        executed = self._engine.genesis(self.state, attributes, genesis.allocation(shard))
         block = StoredBlock(
             Header.decode(executed.header), consensus, executed.body, executed.senders, executed.receipts, b""
         )
@@ -154,14 +183,34 @@ class Chain:
         self.state.finalise(block.hash)
         return executed
 
+    def follow(self, epochs: Epochs) -> None:
+        """Before the first block is proposed or executed."""
+        self._epochs = epochs
+
+    def resume(self) -> None:
+        """Do again what may have been missed when the process ended right after a commit."""
+        self._followed().committed(self.head)
+
+    def _followed(self) -> Epochs:
+        assert self._epochs is not None, "a chain makes blocks after `follow`"
+        return self._epochs
+
     # ── blocks in the making ────────────────────────────────────────────────────────────────────────────────────────
 
     def propose(self, view: int, parent_hash: bytes, coinbase: bytes, allow_empty: bool) -> Block | None:
         """Build a block on `parent_hash`; None when nothing fits and `allow_empty` is off."""
         parent, parent_consensus = self._parent(parent_hash)
-        planned = plan(self._rules, parent, parent_consensus, view, coinbase, self.now_ms())
+        epochs = self._followed()
+        lineage = epochs.lineage(parent.number, parent_consensus, None)
+        planned = plan(self._rules, lineage, parent, parent_consensus, view, coinbase, self.now_ms())
         executed = self._engine.build(
-            self.state, parent_hash, planned.attributes, self.pool, planned.gas_budget, BODY_MAX_BYTES
+            self.state,
+            parent_hash,
+            planned.attributes,
+            self.pool,
+            planned.gas_budget,
+            BODY_MAX_BYTES,
+            epochs.closing_calls(parent.number + 1, parent_consensus, lineage.epoch, view),
         )
         if executed.tx_count == 0 and not allow_empty:
             return None
@@ -169,13 +218,22 @@ class Chain:
         self._pending[block.hash] = (block, executed)
         return block
 
-    def execute(self, block: Block) -> None:
-        """Check and execute a proposal on its parent. Raises InvalidBlock."""
+    def execute(self, block: Block, certified: bool = False) -> None:
+        """Check and execute a block on its parent; of a `certified` one, which others vouch for, our clock is not
+        asked. Raises InvalidBlock, and Unavailable when its parent or the root block that it imports is not here."""
         if block.hash in self._pending:
             return
+        consensus = block.consensus
+        head = self.head
+        if block.number == head.number + 1 and block.header.parent_hash != head.hash:
+            raise InvalidBlock(f"block {block.number} does not build on the final 0x{head.hash.hex()}")
         parent, parent_consensus = self._parent(block.header.parent_hash)
-        check(self._rules, parent, parent_consensus, block, self.now_ms())
-        executed = self._engine.execute(self.state, parent.hash, block.header.raw, block.body, self.pool)
+        now_ms = consensus.timestamp_ms if certified else self.now_ms()
+        epochs = self._followed()
+        lineage = epochs.lineage(parent.number, parent_consensus, consensus)
+        check(self._rules, lineage, parent, parent_consensus, block, now_ms)
+        calls = epochs.closing_calls(block.number, parent_consensus, lineage.epoch, consensus.view)
+        executed = self._engine.execute(self.state, parent.hash, block.header.raw, block.body, self.pool, calls)
         self._pending[block.hash] = (block, executed)
 
     def commit(self, block_hash: bytes, certificate: bytes) -> StoredBlock:
@@ -196,6 +254,7 @@ class Chain:
         self._pending = {h: p for h, p in self._pending.items() if p[0].number > stored.number}
         self.head = stored
         self.pool.commit(self.state, block_hash, executed, self.next_base_fee(), self.now_ms())
+        self._followed().committed(stored)
         return stored
 
     def unfinalised(self, block_hash: bytes) -> tuple[bytes, ...]:
@@ -207,8 +266,14 @@ class Chain:
         return tuple(reversed(chain))
 
     def waiting(self) -> bool:
-        """Whether the mempool holds anything executable."""
-        return self.pool.len()[0] > 0
+        """Whether the mempool holds anything that a block made now could take."""
+        return self.pool.ready(self.next_base_fee())
+
+    def accepted(self, raws: Sequence[str]) -> None:
+        """The pool took these raw transactions, in hexadecimal, from a client; on the event loop."""
+        self.poke()
+        if self.share is not None:
+            self.share([bytes.fromhex(raw[2:]) for raw in raws])
 
     def announce(self, block: StoredBlock) -> None:
         """Tell the subscribers of `on_head`; on the event loop."""
@@ -216,11 +281,12 @@ class Chain:
             callback(block)
 
     def _parent(self, block_hash: bytes) -> tuple[Header, ConsensusHeader]:
+        """The headers of the block to build on. Raises Unavailable: sync may have moved the chain past it."""
         head = self.head
         if block_hash == head.hash:
             return head.header, head.consensus
         if block_hash not in self._pending:
-            raise InvalidBlock(f"unknown parent 0x{block_hash.hex()}")
+            raise Unavailable(f"block 0x{block_hash.hex()} is not here; the head is {head.number}")
         block, _ = self._pending[block_hash]
         return block.header, block.consensus
 
@@ -300,7 +366,8 @@ class Chain:
     def pending_header(self) -> bytes:
         """RLP of the header that a block made now would have, its roots empty."""
         head = self.head
-        planned = plan(self._rules, head.header, head.consensus, 0, head.header.coinbase, self.now_ms())
+        lineage = Lineage(head.consensus.epoch, head.consensus.set_hash, head.consensus.set_hash)
+        planned = plan(self._rules, lineage, head.header, head.consensus, 0, head.header.coinbase, self.now_ms())
         return _core.draft_header(head.hash, planned.attributes)
 
     def on_head(self, callback: Callable[[StoredBlock], None]) -> Callable[[], None]:

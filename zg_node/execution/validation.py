@@ -1,7 +1,7 @@
 """What a header must say before its block is executed: pure functions of the parent, the rules and the clock.
 
-parent, clock ─▶ plan ─▶ ConsensusHeader + Attributes + gas budget      (the proposer)
-parent, block ─▶ check ─▶ InvalidBlock, or nothing                      (everyone else)
+parent, lineage, clock ─▶ plan ─▶ ConsensusHeader + Attributes + gas budget      (the proposer)
+parent, lineage, block ─▶ check ─▶ InvalidBlock, or nothing                      (everyone else)
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from zg_node.errors import InvalidBlock
 from zg_node.execution.fees import FeeRules, next_state
 from zg_node.types.block import BODY_MAX_BYTES, Attributes, Block, ConsensusHeader, Header
-from zg_node.types.hashing import keccak
+from zg_node.types.hashing import ZERO_HASH, keccak
 
 CLOCK_DRIFT_MAX_MS = 500
 """How far a proposer's clock may run ahead of ours."""
@@ -28,29 +28,48 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is constant along a chain within an epoch."""
+    """What is constant along a chain."""
 
     network: bytes
-    epoch: int
-    set_hash: bytes
     fees: FeeRules
 
 
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a block says about epochs, as it follows from its parent and from the root shard."""
+
+    epoch: int
+    set_hash: bytes
+    next_set_hash: bytes
+    """The next epoch's set in the last block of an epoch, else `set_hash`."""
+    root_number: int = 0
+    """The newest final root header that the block imports; 0 on the root shard."""
+    root_hash: bytes = ZERO_HASH
+
+
 def plan(
-    rules: Rules, parent: Header, parent_consensus: ConsensusHeader, view: int, coinbase: bytes, now_ms: int
+    rules: Rules,
+    lineage: Lineage,
+    parent: Header,
+    parent_consensus: ConsensusHeader,
+    view: int,
+    coinbase: bytes,
+    now_ms: int,
 ) -> Plan:
     """The headers of a child of `parent` proposed in `view` at `now_ms`."""
     timestamp_ms = max(now_ms, parent_consensus.timestamp_ms + 1)
     fee = next_state(rules.fees, parent, parent_consensus, timestamp_ms)
     consensus = ConsensusHeader(
         network=rules.network,
-        epoch=rules.epoch,
+        epoch=lineage.epoch,
         view=view,
         timestamp_ms=timestamp_ms,
-        set_hash=rules.set_hash,
-        next_set_hash=rules.set_hash,
+        set_hash=lineage.set_hash,
+        next_set_hash=lineage.next_set_hash,
         fee_excess=fee.excess,
         gas_level=fee.level,
+        root_number=lineage.root_number,
+        root_hash=lineage.root_hash,
     )
     attributes = Attributes(
         number=parent.number + 1,
@@ -65,17 +84,21 @@ def plan(
     return Plan(consensus, attributes, fee.gas_budget)
 
 
-def check(rules: Rules, parent: Header, parent_consensus: ConsensusHeader, block: Block, now_ms: int) -> None:
+def check(
+    rules: Rules, lineage: Lineage, parent: Header, parent_consensus: ConsensusHeader, block: Block, now_ms: int
+) -> None:
     """Raise InvalidBlock unless `block`'s headers follow from its parent; roots and gas used are the engine's to
     check."""
     header, consensus = block.header, block.consensus
+    if consensus.view <= parent_consensus.view:
+        raise InvalidBlock("the view does not grow")
     if consensus.timestamp_ms <= parent_consensus.timestamp_ms:
         raise InvalidBlock("the timestamp does not grow")
     if consensus.timestamp_ms > now_ms + CLOCK_DRIFT_MAX_MS:
         raise InvalidBlock(f"the timestamp is {consensus.timestamp_ms - now_ms} ms ahead of our clock")
     if len(block.body) > BODY_MAX_BYTES:
         raise InvalidBlock(f"a body of {len(block.body)} bytes")
-    due = plan(rules, parent, parent_consensus, consensus.view, header.coinbase, consensus.timestamp_ms)
+    due = plan(rules, lineage, parent, parent_consensus, consensus.view, header.coinbase, consensus.timestamp_ms)
     if consensus != due.consensus:
         raise InvalidBlock("the consensus header does not follow from the parent")
     if _decided(header) != due.attributes or header.parent_hash != parent.hash:

@@ -49,13 +49,23 @@ class Chain(Protocol):
         """RLP of the hypothetical next block's header."""
 
     def next_base_fee(self) -> int: ...
-    def poke(self) -> None:
-        """The pool accepted something."""
+    def accepted(self, raws: Sequence[str]) -> None:
+        """The pool took these raw transactions, in hexadecimal, from a client."""
 
     def on_head(self, callback: Callable[[StoredBlock], None]) -> Callable[[], None]:
         """Call back on the event loop for every finalised block, in order; returns the unsubscription."""
 
     def now_ms(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a shard is in catching up; heights."""
+
+    started: int
+    done: int
+    target: int
+    blocks_per_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,10 @@ class Node:
     """Whether nothing that needs an operator has happened: GET /health."""
     peers: Callable[[], int]
     """Connected peers: net_peerCount."""
+    progress: Callable[[int], Progress | None]
+    """Of a shard; None when it is not behind: eth_syncing."""
+    addresses: Callable[[], Sequence[str]]
+    """Where other nodes reach this one, as multiaddresses; none when it is alone."""
     metrics: Callable[[], bytes]
     """Prometheus text: GET /metrics."""
 

@@ -1,8 +1,8 @@
 """JSON-RPC 2.0 as geth speaks it: from a message's bytes to a reply's bytes.
 
-bytes ─▶ orjson ─┬─ eth_sendRawTransaction, alone or a whole batch of it ─▶ Submitter (no per-item dispatch)
-                 ├─ object ─▶ method table ─▶ handler ─▶ bytes now, or a future
-                 └─ array ─▶ each item in order; the answers joined, bounded in number and bytes
+bytes ─▶ parse ─┬─ eth_sendRawTransaction, alone or a whole batch of it ─▶ Submitter (no per-item dispatch)
+                ├─ object ─▶ method table ─▶ handler ─▶ bytes now, or a future
+                └─ array ─▶ each item in order; the answers joined, bounded in number and bytes
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from zg_node.rpc.errors import (
     error_of,
 )
 from zg_node.rpc.limits import Limits
+from zg_node.rpc.message import NO_ID, encode_id, first_id, id_or_null, parse
 from zg_node.rpc.params import Arguments
 from zg_node.rpc.submit import BatchSubmission, SingleSubmission
 
@@ -42,7 +43,6 @@ SMALL_BODY_MAX: Final = 65_536
 """Bytes up to which a message is too short to hold many values."""
 TEST_NETWORK_PREFIXES: Final = ("evm_", "anvil_", "hardhat_")
 
-NO_ID: Final = b"null"
 PARSE_ERROR_REPLY: Final = failure(NO_ID, error_object(PARSE_ERROR, "parse error"))
 INVALID_REQUEST_ERROR: Final = error_object(INVALID_REQUEST, "invalid request")
 EMPTY_BATCH_REPLY: Final = failure(NO_ID, error_object(INVALID_REQUEST, "empty batch"))
@@ -68,16 +68,6 @@ def values_bound(body: bytes) -> int:
     if len(body) <= SMALL_BODY_MAX:
         return 0
     return body.count(b",") + body.count(b"[") + body.count(b"{")
-
-
-def encode_id(message: Mapping[str, object]) -> bytes | None:
-    """A request's id as JSON; None when absent. Raises ValueError for an object or array."""
-    if "id" not in message:
-        return None
-    request_id = message["id"]
-    if type(request_id) in (dict, list):
-        raise ValueError("an id is a string, a number or null")
-    return orjson.dumps(request_id)
 
 
 def hot_parts(message: object) -> tuple[str, str] | None:
@@ -139,8 +129,8 @@ class Dispatcher:
             reply.finish(TOO_MANY_VALUES_REPLY)
             return
         try:
-            message = orjson.loads(body)
-        except orjson.JSONDecodeError:
+            message = parse(body, self._limits.batch_items_max)
+        except ValueError:
             reply.finish(PARSE_ERROR_REPLY)
             return
         if type(message) is list:
@@ -216,8 +206,8 @@ class Dispatcher:
             reply.finish(EMPTY_BATCH_REPLY)
             return
         if len(messages) > self._limits.batch_items_max:
-            first_id = _first_id(messages[: self._limits.batch_items_max])
-            reply.finish(b"[" + failure(first_id, BATCH_TOO_LARGE_ERROR) + b"]")
+            answered = first_id(messages[: self._limits.batch_items_max])
+            reply.finish(b"[" + failure(answered, BATCH_TOO_LARGE_ERROR) + b"]")
             return
         if self._submits:
             parts = [hot for message in messages if (hot := hot_parts(message)) is not None]
@@ -276,25 +266,11 @@ def _unknown(name: str) -> str:
     return text
 
 
-def _id_or_null(message: object) -> bytes:
-    if type(message) is not dict:
-        return NO_ID
-    try:
-        return encode_id(message) or NO_ID
-    except ValueError:
-        return NO_ID
-
-
-def _first_id(messages: Sequence[object]) -> bytes:
-    """The id of the first item that has one: a batch as a whole has none."""
-    return next((one for one in map(_id_or_null, messages) if one != NO_ID), NO_ID)
-
-
 def _too_large(message: object) -> bytes:
     """The answer to an item that there is no room left for; nothing for a notification."""
     if type(message) is dict and "id" not in message:
         return b""
-    return failure(_id_or_null(message), TOO_LARGE_ERROR)
+    return failure(id_or_null(message), TOO_LARGE_ERROR)
 
 
 def _batch_body(done: asyncio.Future[bytes]) -> bytes:

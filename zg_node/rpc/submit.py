@@ -204,11 +204,14 @@ class Submitter:
 
     def _finish(self, job: Sequence[Submission], outcomes: list[Outcome]) -> None:
         start = 0
+        accepted: list[str] = []
         for submission in job:
             end = start + len(submission.raws)
-            submission.answer(outcomes[start:end])
+            answers = outcomes[start:end]
+            submission.answer(answers)
+            accepted.extend(raw for raw, answer in zip(submission.raws, answers, strict=True) if type(answer) is bytes)
             start = end
         self.waiting -= start
-        if any(type(outcome) is bytes for outcome in outcomes):
-            self._chain.poke()
+        if accepted:
+            self._chain.accepted(accepted)
             self._on_accepted()

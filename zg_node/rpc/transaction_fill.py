@@ -40,16 +40,16 @@ def parse_fields(given: Mapping[str, object]) -> Fields:
     for name in ("from", "to"):
         if given.get(name) is not None:
             fields[name] = unhex_fixed(given[name], ADDRESS_HEX, "common.Address")
-    data, value = given.get("data"), given.get("input")
-    if data is not None and value is not None and data != value:
-        text = 'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data'
-        raise InvalidRequest(text, SERVER_ERROR)
-    fields["input"] = unhex_data(data if value is None else value) if (data or value) is not None else b""
+    payloads = [unhex_data(given[name]) for name in ("input", "data") if given.get(name) is not None]
+    fields["input"] = payloads[0] if payloads else b""
     for name in LISTS:
         if given.get(name) is not None:
             fields[name] = given[name]
     if "gasPrice" in fields and ("maxFeePerGas" in fields or "maxPriorityFeePerGas" in fields):
         text = "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified"
+        raise InvalidRequest(text, SERVER_ERROR)
+    if any(payload != fields["input"] for payload in payloads):
+        text = 'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data'
         raise InvalidRequest(text, SERVER_ERROR)
     if "to" not in fields and not fields["input"]:
         raise InvalidRequest("contract creation without any data provided", SERVER_ERROR)

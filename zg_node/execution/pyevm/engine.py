@@ -17,6 +17,7 @@ from rlp.codec import consume_length_prefix
 
 from zg_node import _core
 from zg_node.errors import InvalidBlock, InvalidMessage, InvalidTransaction
+from zg_node.execution.engine import SystemCall
 from zg_node.execution.pyevm.encoding import encode_diff, encode_receipts, header_length
 from zg_node.execution.pyevm.machine import PRAGUE
 from zg_node.execution.pyevm.transition import BlockContext, Receipt, Transition, decode
@@ -95,6 +96,7 @@ class PyEvmEngine:
         pool: _core.Pool,
         gas_budget: int,
         max_body_bytes: int,
+        calls: Sequence[SystemCall] = (),
     ) -> _core.Executed:
         """See `Engine`. A sender whose transaction is refused is passed over for the rest of the block.
 
@@ -131,10 +133,17 @@ class PyEvmEngine:
                 continue
             raws.append(raw)
             payload_bytes = grown_bytes
+        transition.close(calls)
         return self._seal(state, parent, attributes, pool, raws, receipts, transition)
 
     def execute(
-        self, state: _core.State, parent: bytes, header: bytes, body: bytes, pool: _core.Pool
+        self,
+        state: _core.State,
+        parent: bytes,
+        header: bytes,
+        body: bytes,
+        pool: _core.Pool,
+        calls: Sequence[SystemCall] = (),
     ) -> _core.Executed:
         """See `Engine`. Raises InvalidBlock that names the first header field which does not follow."""
         proposed = _header(header)
@@ -156,6 +165,7 @@ class PyEvmEngine:
                 receipts.append(transition.transact(_travelling(raw)))
             except InvalidTransaction as error:
                 raise InvalidBlock(f"transaction {index}: {error}") from error
+        transition.close(calls)
         sealed = self._seal(state, parent, attributes, pool, raws, receipts, transition)
         if sealed.header != header:
             raise InvalidBlock(f"{_difference(header, sealed.header)} does not follow from executing the block")

@@ -1,5 +1,6 @@
 """A block on py-evm's machine: the system calls, then transactions one by one.
 
+    open ─▶ transact … ─▶ close
     decode ─▶ rules.check ─▶ py-evm's own checks ─▶ message ─▶ computation ─▶ fees, refunds, deletions ─▶ Receipt
 
 Headers are not py-evm's to check here: our blocks
@@ -8,12 +9,12 @@ may repeat a second, which it would refuse.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import rlp
-from eth.abc import AtomicDatabaseAPI, SignedTransactionAPI
+from eth.abc import AtomicDatabaseAPI, ComputationAPI, SignedTransactionAPI
 from eth.constants import BLANK_ROOT_HASH, SYSTEM_ADDRESS, SYSTEM_MESSAGE_GAS
 from eth.exceptions import PyEVMError
 from eth.vm.execution_context import ExecutionContext
@@ -27,7 +28,8 @@ from eth_keys.exceptions import BadSignature
 from eth_typing import Address, BlockNumber, Hash32
 from eth_utils.exceptions import ValidationError
 
-from zg_node.errors import InvalidTransaction
+from zg_node.errors import InvalidBlock, InvalidTransaction
+from zg_node.execution.engine import SYSTEM_CALL_GAS_MAX, SystemCall
 from zg_node.execution.pyevm import rules
 from zg_node.execution.pyevm.machine import Fork, release
 from zg_node.execution.pyevm.view import View
@@ -109,19 +111,29 @@ class Transition:
         """Give the parent's beacon root (EIP-4788) and hash (EIP-2935) to their contracts, where there is code."""
         if self._context.number == 0:
             return
-        self._system_call(BEACON_ROOTS_ADDRESS, self._context.parent_beacon_root)
+        self._system_call(BEACON_ROOTS_ADDRESS, self._context.parent_beacon_root, SYSTEM_MESSAGE_GAS)
         if self._fork.keeps_block_hashes:
-            self._system_call(HISTORY_STORAGE_ADDRESS, self._context.parent_hash)
+            self._system_call(HISTORY_STORAGE_ADDRESS, self._context.parent_hash, SYSTEM_MESSAGE_GAS)
 
-    def _system_call(self, contract: Address, word: bytes) -> None:
+    def close(self, calls: Sequence[SystemCall]) -> None:
+        """Make the calls that end the block. Raises InvalidBlock when one does not succeed."""
+        for index, (contract, data) in enumerate(calls):
+            computation = self._system_call(Address(contract), data, SYSTEM_CALL_GAS_MAX)
+            if computation is None:
+                raise InvalidBlock(f"closing call {index} to 0x{contract.hex()} found no code")
+            if computation.is_error:
+                raise InvalidBlock(f"closing call {index} to 0x{contract.hex()} failed: {computation.error!r}")
+
+    def _system_call(self, contract: Address, data: bytes, gas: int) -> ComputationAPI | None:
         state = self._state
         code = state.get_code(contract)
         if not code:
-            return
-        message = Message(SYSTEM_MESSAGE_GAS, contract, SYSTEM_ADDRESS, 0, word, code)
+            return None
+        message = Message(gas, contract, SYSTEM_ADDRESS, 0, data, code)
         context = state.get_transaction_context_class()(gas_price=0, origin=SYSTEM_ADDRESS)
-        state.computation_class.apply_message(state, message, context)
+        computation = state.computation_class.apply_message(state, message, context)
         self.journal.lock_changes()
+        return computation
 
     def nonce(self, address: bytes) -> int:
         """The next nonce, after the transactions so far."""

@@ -99,10 +99,10 @@ class CoreView:
         return self._state.storage(self._at, address, slot)
 
     def code(self, code_hash: bytes) -> bytes:
-        """See `View`."""
+        """See `View`. Raises Unavailable when the block is not kept."""
         code = self._codes.get(code_hash)
         if code is None:
-            code = self._state.code(code_hash)
+            code = self._state.code(self._at, code_hash)
             self._codes.add(code_hash, code)
         return code
 

@@ -47,8 +47,17 @@ def block_number(context: Context, arguments: Arguments) -> bytes:
 
 
 def syncing(context: Context, arguments: Arguments) -> bytes:
-    """Always false: a validator's finalised head is the chain's head."""
-    return FALSE
+    """False, or how far catching up with the other nodes is."""
+    progress = context.node.progress(context.shard.chain.shard)
+    if progress is None:
+        return FALSE
+    return document(
+        {
+            "startingBlock": hex(progress.started),
+            "currentBlock": hex(progress.done),
+            "highestBlock": hex(progress.target),
+        }
+    )
 
 
 def config(context: Context, arguments: Arguments) -> bytes:

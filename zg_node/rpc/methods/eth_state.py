@@ -20,6 +20,12 @@ def _account(context: Context, arguments: Arguments) -> Account | None:
     return chain.state.account(state_at(chain, arguments.block(1)), address)
 
 
+def _code(context: Context, arguments: Arguments, code_hash: bytes) -> bytes:
+    """Code at the block that argument 1 names."""
+    chain = context.shard.chain
+    return chain.state.code(state_at(chain, arguments.block(1)), code_hash)
+
+
 def get_balance(context: Context, arguments: Arguments) -> bytes:
     """At "pending", what the account's waiting transactions will leave of it."""
     if arguments.block(1) is Tag.PENDING:
@@ -40,7 +46,7 @@ def get_transaction_count(context: Context, arguments: Arguments) -> bytes:
 
 def get_code(context: Context, arguments: Arguments) -> bytes:
     account = _account(context, arguments)
-    return hex_data(context.shard.chain.state.code(account[2]) if account else b"")
+    return hex_data(_code(context, arguments, account[2]) if account else b"")
 
 
 def get_storage_at(context: Context, arguments: Arguments) -> bytes:
@@ -54,7 +60,7 @@ def get_account_info(context: Context, arguments: Arguments) -> bytes:
     """Nonce, balance and code in one answer."""
     account = _account(context, arguments)
     nonce, balance, code_hash = account or (0, 0, b"")
-    code = context.shard.chain.state.code(code_hash) if account else b""
+    code = _code(context, arguments, code_hash) if account else b""
     return document({"balance": hex(balance), "nonce": hex(nonce), "code": hex_text(code)})
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from zg_node.errors import InvalidRequest
-from zg_node.rpc.api import Chain, Context, Method
+from zg_node.rpc.api import Chain, Context, Method, Progress
 from zg_node.rpc.encoding import document, hex_text
 from zg_node.rpc.params import Arguments
 
 
-def describe(chain: Chain) -> dict[str, object]:
-    """One shard as JSON: index, chainId, path, head, pending transactions."""
+def describe(chain: Chain, progress: Progress | None) -> dict[str, object]:
+    """One shard as JSON: index, chainId, path, head, pending transactions, and how far it is in catching up."""
     head = chain.head
     executable, queued = chain.pool.len()
     return {
@@ -23,22 +23,34 @@ def describe(chain: Chain) -> dict[str, object]:
             "timestampMs": hex(head.consensus.timestamp_ms),
         },
         "pool": {"pending": hex(executable), "queued": hex(queued)},
+        "epoch": hex(head.consensus.epoch),
+        "syncing": _progress(progress),
     }
+
+
+def _progress(progress: Progress | None) -> dict[str, object] | None:
+    if progress is None:
+        return None
+    return {"target": hex(progress.target), "blocksPerSecond": round(progress.blocks_per_s, 1)}
 
 
 def shards(context: Context, arguments: Arguments) -> bytes:
     """Every shard of this node."""
-    return document([describe(shard.chain) for shard in context.shards])
+    return document([_describe(context, shard.chain) for shard in context.shards])
 
 
 def shard(context: Context, arguments: Arguments) -> bytes:
     """The shard of this path, or the one whose index is given."""
     if not arguments.has(0):
-        return document(describe(context.shard.chain))
+        return document(_describe(context, context.shard.chain))
     index = arguments.count(0)
     if index >= len(context.shards):
         raise InvalidRequest(f"no shard {index}: this node runs shards 0 to {len(context.shards) - 1}")
-    return document(describe(context.shards[index].chain))
+    return document(_describe(context, context.shards[index].chain))
+
+
+def _describe(context: Context, chain: Chain) -> dict[str, object]:
+    return describe(chain, context.node.progress(chain.shard))
 
 
 def node_info(context: Context, arguments: Arguments) -> bytes:
@@ -50,6 +62,7 @@ def node_info(context: Context, arguments: Arguments) -> bytes:
             "shards": hex(len(node.chains)),
             "ready": node.ready(),
             "peers": hex(node.peers()),
+            "addresses": list(node.addresses()),
         }
     )
 

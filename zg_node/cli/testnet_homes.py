@@ -1,0 +1,126 @@
+"""A network of validators on one machine: its chain file and the data directories of its nodes.
+
+<datadir>/genesis.toml           the development network's, with these validators and this many shards
+<datadir>/node-0 … node-(n-1)    data directories as `zg-node init` makes them, each with the password of its key
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from zg_node.cli import home as homes
+from zg_node.cli.init import GENESIS
+from zg_node.config import Settings, load, override
+from zg_node.db.durable import make_directory, write_file
+from zg_node.errors import InvalidConfig
+from zg_node.execution.genesis import packaged
+from zg_node.identity import node_seed, peer_id
+from zg_node.keys import Keystore, checksum
+
+HOST = "127.0.0.1"
+"""Where its nodes listen."""
+SCRYPT_N = 1 << 12
+"""Cheap: the passwords are random and lie beside the keys."""
+STAKE = 1_000
+BALANCE_WEI = 10_000 * 10**18
+"""Of each voter: what reporting evidence, or unjailing, is paid from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """First ports; node i takes the i-th after each."""
+
+    http: int
+    metrics: int
+    p2p: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One node of the network."""
+
+    home: Path
+    rpc: str
+    address: str
+    """Where others reach it: multiaddress with /p2p/<peer id>."""
+    ports: tuple[int, int, int]
+    """JSON-RPC, metrics, p2p: on HOST."""
+
+
+def begin(datadir: Path, validators: int, shards: int, ports: Ports) -> tuple[Member, ...]:
+    """Make the network in `datadir`, or take up the one that is there with the ports it has.
+
+    Raises InvalidConfig when `datadir` holds another number of validators or shards, or somebody's files."""
+    if (datadir / GENESIS).exists():
+        return _kept(datadir, validators, shards)
+    make_directory(datadir, mode=0o700)
+    if any(datadir.iterdir()):
+        raise InvalidConfig(f"{datadir} is not empty and holds no network; choose another directory")
+    nodes = [datadir / f"node-{index}" for index in range(validators)]
+    voters = [_begin_node(home) for home in nodes]
+    chain = _chain_file(voters, shards)
+    addresses = [f"/ip4/{HOST}/tcp/{ports.p2p + i}/p2p/{peer_id(node_seed(home))}" for i, home in enumerate(nodes)]
+    for index, home in enumerate(nodes):
+        settings = override(
+            Settings(),
+            {
+                "node.name": home.name,
+                "network.genesis": GENESIS,
+                "network.shards": shards,
+                "rpc.port": ports.http + index,
+                "metrics.port": ports.metrics + index,
+                "consensus.validator": voters[index],
+                "p2p.enabled": True,
+                "p2p.listen": f"/ip4/{HOST}/tcp/{ports.p2p + index}",
+                "p2p.bootstrap": tuple(other for other in addresses if other != addresses[index]),
+                "p2p.dht": False,
+            },
+        )
+        write_file(home / GENESIS, chain.encode())
+        homes.keep_settings(home, settings)
+    write_file(datadir / GENESIS, chain.encode())  # last: its presence says that the rest is there
+    return _members(datadir)
+
+
+def _begin_node(home: Path) -> str:
+    """A data directory with a voting key and its password; returns the voter's address."""
+    homes.begin(home, "node")
+    password = secrets.token_hex(24)
+    write_file(home / homes.PASSWORD, password.encode(), mode=0o600)
+    return checksum(Keystore(home / "keys", SCRYPT_N).create(password).address)
+
+
+def _chain_file(voters: list[str], shards: int) -> str:
+    """The development network's chain file with other validators."""
+    text = packaged("devnet")
+    head, _, _ = text.partition("[[validators]]")
+    head = re.sub(r"^fork = ", f"shards = {shards}\nfork = ", head, count=1, flags=re.MULTILINE)
+    head = head[: head.rindex("\n#")] + "\n" if head.rstrip().rpartition("\n")[2].startswith("#") else head
+    accounts = "".join(f'\n[[accounts]]\naddress = "{voter}"\nbalance_wei = "{BALANCE_WEI}"\n' for voter in voters)
+    return head + accounts + "".join(f'\n[[validators]]\naddress = "{voter}"\nstake = {STAKE}\n' for voter in voters)
+
+
+def _kept(datadir: Path, validators: int, shards: int) -> tuple[Member, ...]:
+    members = _members(datadir)
+    held = load(members[0].home / homes.CONFIG).network.shards if members else 0
+    if len(members) != validators or held != shards:
+        raise InvalidConfig(
+            f"{datadir} holds a network of {len(members)} validators and {held} shards: ask for these, or choose "
+            "another directory"
+        )
+    return members
+
+
+def _members(datadir: Path) -> tuple[Member, ...]:
+    homes_found = sorted(datadir.glob("node-*"), key=lambda path: int(path.name.removeprefix("node-")))
+    members = []
+    for home in homes_found:
+        settings = load(home / homes.CONFIG)
+        if settings.consensus.validator:
+            rpc = f"http://{settings.rpc.host}:{settings.rpc.port}"
+            ports = (settings.rpc.port, settings.metrics.port, int(settings.p2p.listen.rpartition("/")[2]))
+            members.append(Member(home, rpc, f"{settings.p2p.listen}/p2p/{peer_id(node_seed(home))}", ports))
+    return tuple(members)

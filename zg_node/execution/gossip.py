@@ -1,0 +1,172 @@
+"""Transactions between nodes, in batches.
+
+    RPC accepts ─▶ share ─▶ flush: 48 KiB, or FLUSH_S after the first ─▶ Network.publish
+    gossip ─▶ receive ─▶ queue ─▶ Pool.add in a worker, a batch at a time ─▶ poke consensus
+
+Only what a client of this node sent is published here; what came by gossip is passed on by the gossip layer itself. The
+first transaction after a pause leaves at once, so that an idle chain is quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Protocol
+
+import rlp
+
+from zg_node import _core
+from zg_node.errors import InvalidMessage, ZgError
+from zg_node.p2p.network import GOSSIP_MAX_BYTES, Network, Offence
+from zg_node.types.block import StoredBlock
+from zg_node.types.shape import decode
+
+log = logging.getLogger("zg.gossip")
+
+BATCH_BYTES = 48 * 1024
+FLUSH_S = 0.05
+BATCH_TRANSACTIONS_MAX = 4096
+QUEUE_TRANSACTIONS_MAX = 50_000
+"""Received and not validated yet; what comes on top is dropped."""
+JOB_TRANSACTIONS = 1024
+
+NEVER_VALID = ("invalid sender", "rlp:", "typed transaction too short")
+"""How the pool's answers begin for bytes that no honest node passes on."""
+
+Outcome = bytes | tuple[int, str]
+
+
+class Target(Protocol):
+    """The chain whose pool takes the transactions."""
+
+    shard: int
+    chain_id: int
+    pool: _core.Pool
+    state: _core.State
+    poke: Callable[[], None]
+    now_ms: Callable[[], int]
+
+    @property
+    def head(self) -> StoredBlock: ...
+
+    def next_base_fee(self) -> int: ...
+
+
+def encode_batch(raws: Sequence[bytes]) -> bytes:
+    """RLP list of EIP-2718 byte strings."""
+    return bytes(rlp.encode(list(raws)))
+
+
+def decode_batch(message: bytes) -> list[bytes]:
+    """The transactions of a gossip message. Raises InvalidMessage."""
+    items = decode(message, GOSSIP_MAX_BYTES, "transaction batch")
+    if not isinstance(items, list) or not 0 < len(items) <= BATCH_TRANSACTIONS_MAX:
+        raise InvalidMessage("transaction batch: not a list of transactions")
+    raws = [item for item in items if isinstance(item, bytes) and item]
+    if len(raws) != len(items):
+        raise InvalidMessage("transaction batch: an item is no transaction")
+    return raws
+
+
+class TransactionGossip:
+    """One shard's transactions on the network; everything but `_validate` runs on the event loop."""
+
+    def __init__(self, network: Network, topic: str, chain: Target, worker: Executor) -> None:
+        """Subscribes to `topic`."""
+        self._network = network
+        self._topic = topic
+        self._chain = chain
+        self._worker = worker
+        self._shared: list[bytes] = []
+        self._shared_bytes = 0
+        self._flush_timer: asyncio.TimerHandle | None = None
+        self._received: deque[tuple[str, list[bytes]]] = deque()
+        self._queued = 0
+        self._job: asyncio.Task[None] | None = None
+        self.dropped = 0
+        """Transactions dropped because too many waited."""
+        network.subscribe(topic, self.receive)
+
+    def close(self) -> None:
+        """Send nothing and take nothing more."""
+        for handle in (self._flush_timer, self._job):
+            if handle is not None:
+                handle.cancel()
+
+    # ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def share(self, raws: Sequence[bytes]) -> None:
+        """Publish transactions that this node's own pool has just accepted."""
+        for raw in raws:
+            if self._shared_bytes + len(raw) > BATCH_BYTES or len(self._shared) == BATCH_TRANSACTIONS_MAX:
+                self._flush()
+            self._shared.append(raw)
+            self._shared_bytes += len(raw) + 4
+        if self._shared and self._flush_timer is None:
+            self._flush()
+            self._flush_timer = asyncio.get_running_loop().call_later(FLUSH_S, self._flush_timed)
+
+    def _flush_timed(self) -> None:
+        self._flush_timer = None
+        if self._shared:
+            self._flush()
+            self._flush_timer = asyncio.get_running_loop().call_later(FLUSH_S, self._flush_timed)
+
+    def _flush(self) -> None:
+        shared, self._shared, self._shared_bytes = self._shared, [], 0
+        if shared:
+            self._network.publish(self._topic, encode_batch(shared))
+
+    # ── in ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def receive(self, peer: str, message: bytes) -> None:
+        """A batch from the network."""
+        try:
+            raws = decode_batch(message)
+        except InvalidMessage as error:
+            log.debug("peer=%s %s", peer, error)
+            self._network.report(peer, Offence.MALFORMED)
+            return
+        if self._queued + len(raws) > QUEUE_TRANSACTIONS_MAX:
+            self.dropped += len(raws)
+            return
+        self._received.append((peer, raws))
+        self._queued += len(raws)
+        if self._job is None or self._job.done():
+            self._job = asyncio.get_running_loop().create_task(self._validate_all())
+
+    async def _validate_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._received:
+            batches = [self._received.popleft()]
+            while self._received and sum(len(raws) for _, raws in batches) < JOB_TRANSACTIONS:
+                batches.append(self._received.popleft())
+            raws = [raw for _, batch in batches for raw in batch]
+            self._queued -= len(raws)
+            outcomes = await loop.run_in_executor(self._worker, self._validate, raws)
+            if any(type(outcome) is bytes for outcome in outcomes):
+                self._chain.poke()
+            self._score(batches, outcomes)
+
+    def _validate(self, raws: Sequence[bytes]) -> list[Outcome]:
+        chain = self._chain
+        head = chain.head
+        try:
+            return chain.pool.add(
+                chain.state, head.number, chain.next_base_fee(), head.header.gas_limit, raws, chain.now_ms()
+            )
+        except ZgError as error:
+            log.warning("shard=%d gossip not validated: %s", chain.shard, error)
+            return []
+
+    def _score(self, batches: Sequence[tuple[str, list[bytes]]], outcomes: Sequence[Outcome]) -> None:
+        """Passing on what nobody could have accepted costs a peer; passing it on late does not."""
+        position = 0
+        for peer, raws in batches:
+            answers = outcomes[position : position + len(raws)]
+            position += len(raws)
+            if any(not isinstance(answer, bytes) and answer[1].startswith(NEVER_VALID) for answer in answers):
+                self._network.report(peer, Offence.INVALID)

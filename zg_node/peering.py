@@ -1,0 +1,145 @@
+"""What a node does with other nodes: consensus messages, transactions, and catching up, over one network.
+
+P2pNetwork ─┬─ direct streams ─▶ ConsensusRouter ─▶ ShardConsensus of each shard
+            ├─ gossip ─────────▶ TransactionGossip of each shard ─▶ mempool
+            └─ requests ───────▶ SyncServer;  SyncService ─▶ ShardSync of each shard ─▶ chain, ShardConsensus
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from zg_node import _core
+from zg_node.config import Settings
+from zg_node.consensus.router import ConsensusRouter
+from zg_node.consensus.sync_server import Source, SyncServer
+from zg_node.consensus.sync_service import ShardSync, SyncService, fetch_block
+from zg_node.consensus.sync_verify import Rules
+from zg_node.epochs import ValidatorSets
+from zg_node.errors import InvalidMessage, Unavailable
+from zg_node.execution.genesis import Genesis
+from zg_node.execution.gossip import TransactionGossip
+from zg_node.execution.snapshot import SnapshotSource
+from zg_node.identity import node_seed, require_p2p
+from zg_node.p2p.client import P2pNetwork
+from zg_node.p2p.network import Network
+from zg_node.p2p.settings import P2pSettings
+from zg_node.p2p.topics import topic
+from zg_node.shard import Shard
+from zg_node.types.block import Block, StoredBlock
+
+VERIFIERS = 2
+"""Threads that check what others send, beside the shards' own."""
+
+
+def make_network(settings: Settings, genesis: Genesis, home: Path, registry: CollectorRegistry) -> P2pNetwork:
+    """The node's libp2p host, not started. Raises InvalidConfig."""
+    require_p2p()
+    p2p = settings.p2p
+    return P2pNetwork(
+        P2pSettings(
+            listen=p2p.listen,
+            bootstrap=p2p.bootstrap,
+            identity=node_seed(home),
+            home=home / "p2p",
+            network=genesis.network[:8].hex(),
+            shards=settings.network.shards,
+            fast_path=p2p.fast_path,
+            mdns=p2p.mdns,
+            dht=p2p.dht,
+        ),
+        registry,
+    )
+
+
+class Peering:
+    """The services between nodes; made before the network starts."""
+
+    def __init__(self, network: Network, genesis: Genesis, sets: ValidatorSets, shards: Sequence[Shard]) -> None:
+        self._verifiers = ThreadPoolExecutor(VERIFIERS, thread_name_prefix="verify")
+        ConsensusRouter(network, [shard.consensus.receive for shard in shards])
+        self._gossip = [self._join_gossip(network, genesis, shard) for shard in shards]
+        syncs = {shard.chain.shard: self._join_sync(network, genesis, sets, shard) for shard in shards}
+        self._snapshots = [_Snapshots(shard) for shard in shards]
+        sources = {
+            shard.chain.shard: Source(shard.chain, shard.consensus.encoded_block, snapshots)
+            for shard, snapshots in zip(shards, self._snapshots, strict=True)
+        }
+        server = SyncServer(genesis.network, sources, self._verifiers)
+        self.sync = SyncService(network, genesis.network, syncs, server)
+        for shard in shards:
+            shard.consensus.sync = _Missing(network, shard.chain.shard, self.sync)
+
+    def close(self) -> None:
+        """After the node's tasks have ended."""
+        for gossip in self._gossip:
+            gossip.close()
+        for snapshots in self._snapshots:
+            snapshots.close()
+        self._verifiers.shutdown()
+
+    def _join_gossip(self, network: Network, genesis: Genesis, shard: Shard) -> TransactionGossip:
+        name = topic(genesis.network[:8].hex(), shard.chain.shard, "tx")
+        gossip = TransactionGossip(network, name, shard.chain, self._verifiers)
+        shard.chain.share = gossip.share
+        return gossip
+
+    def _join_sync(self, network: Network, genesis: Genesis, sets: ValidatorSets, shard: Shard) -> ShardSync:
+        rules = Rules(genesis.network, shard.chain.chain_id, sets.of, _core.check_body)
+        return ShardSync(shard.chain, shard.consensus, rules, network, shard.worker, self._verifiers)
+
+
+class _Snapshots:
+    """A shard's newest states for nodes that join, taken at each epoch's end."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._chain = shard.chain
+        self._source = SnapshotSource(shard.chain.state)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{shard.chain.shard}-snapshot")
+        self._epoch = shard.chain.head.consensus.epoch
+        shard.chain.on_head(self._on_head)
+
+    def _on_head(self, block: StoredBlock) -> None:
+        """The first block of an epoch follows the last one of the epoch before, whose state is still kept."""
+        if block.consensus.epoch != self._epoch:
+            self._epoch = block.consensus.epoch
+            self._worker.submit(self._source.take, block.number - 1)
+
+    def manifest(self) -> tuple[int, bytes, tuple[bytes, ...]] | None:
+        return self._source.manifest()
+
+    def chunk(self, number: int, index: int) -> bytes:
+        return self._source.chunk(number, index)
+
+    def close(self) -> None:
+        self._source.close()
+        self._worker.shutdown()
+
+
+class _Missing:
+    """How a shard's consensus gets what it has missed."""
+
+    def __init__(self, network: Network, shard: int, sync: SyncService) -> None:
+        self._network = network
+        self._shard = shard
+        self._sync = sync
+        self._turn = 0
+
+    async def fetch(self, view: int, block_hash: bytes) -> Block | None:
+        """Ask the peers one after the other, beginning with another one each time."""
+        peers = self._network.peers()
+        self._turn += 1
+        for i in range(len(peers)):
+            peer = peers[(self._turn + i) % len(peers)]
+            try:
+                return await fetch_block(self._network, peer.id, self._shard, view, block_hash)
+            except (Unavailable, InvalidMessage):
+                continue
+        return None
+
+    def nudge(self) -> None:
+        self._sync.nudge()
