@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import click
-
-from benchmarks.figures import print_machine, run, spread
-from benchmarks.requests import CONNECTIONS, render_call, requests_per_second
-from zg_node.bench.account import DEVNET_FAUCET_KEY, derive_senders
-from zg_node.bench.rpc import RpcClient
-from zg_node.bench.server import run_anvil, run_node
+from benchmarks.requests import request_benchmark
+from zg_node.bench.account import derive_senders
 from zg_node.bench.setup import Faucet, fund
 
 
-async def measure(repeat: int, seconds: float, peer: bool) -> list[float]:
-    async with run_anvil(()) if peer else run_node(1) as server:
-        endpoint = server.shards[0]
-        client = RpcClient(endpoint)
-        await client.open()
-        chain_id = await client.number("eth_chainId")
-        faucet = Faucet(client, DEVNET_FAUCET_KEY, chain_id, server.fees)
-        await faucet.open()
-        accounts = derive_senders("balances", 1000)
-        await fund(faucet, accounts, 10**15)
-        client.close()
-        requests = [render_call(endpoint, "eth_getBalance", f"0x{a.address.hex()}", "latest") for a in accounts]
-        return [await requests_per_second(endpoint, requests, seconds) for _ in range(repeat)]
+async def prepare(faucet: Faucet) -> list[tuple[object, ...]]:
+    """A thousand funded accounts to ask about."""
+    accounts = derive_senders("balances", 1000)
+    await fund(faucet, accounts, 10**15)
+    return [(f"0x{account.address.hex()}", "latest") for account in accounts]
 
 
-@click.command()
-@click.option("--repeat", default=5, show_default=True)
-@click.option("--seconds", default=3.0, show_default=True)
-@click.option("--peer", is_flag=True, help="Measure anvil too.")
-def main(repeat: int, seconds: float, peer: bool) -> None:
-    print_machine(f"eth_getBalance over {CONNECTIONS} connections")
-    click.echo(f"zg-node: {spread(run(measure(repeat, seconds, peer=False)), 'requests/s')}")
-    if peer:
-        click.echo(f"anvil:   {spread(run(measure(repeat, seconds, peer=True)), 'requests/s')}")
-
+main = request_benchmark("eth_getBalance", prepare)
 
 if __name__ == "__main__":
     main()

@@ -1,22 +1,62 @@
-"""Closed-loop requests: so many connections, each with one call under way, for so long."""
+"""Closed-loop requests: so many connections, each with one call under way, for so long.
+
+prepare(faucet) ─▶ parameters of each request ─▶ 64 connections, round and round ─▶ answers a second
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+import click
 import orjson
 
+from benchmarks.figures import print_machine, run, spread
+from zg_node.bench.account import DEVNET_FAUCET_KEY
 from zg_node.bench.http import Connection, Endpoint
+from zg_node.bench.rpc import RpcClient
+from zg_node.bench.server import run_anvil, run_node
+from zg_node.bench.setup import Faucet
 from zg_node.errors import InvalidRequest, Unavailable
 
 CONNECTIONS = 64
 WARM_UP_S = 1.0
 
+Prepare = Callable[[Faucet], Awaitable[Sequence[Sequence[object]]]]
+"""Makes what the requests ask about; returns each request's parameters."""
 
-def render_call(endpoint: Endpoint, method: str, *params: object) -> bytes:
+
+def request_benchmark(method: str, prepare: Prepare) -> click.Command:
+    """The command that measures `method`, on this node and with --peer on anvil."""
+
+    @click.command()
+    @click.option("--repeat", default=5, show_default=True)
+    @click.option("--seconds", default=3.0, show_default=True)
+    @click.option("--peer", is_flag=True, help="Measure anvil too.")
+    def main(repeat: int, seconds: float, peer: bool) -> None:
+        print_machine(f"{method} over {CONNECTIONS} connections")
+        for name in ("zg-node", "anvil") if peer else ("zg-node",):
+            rates = run(_measure(method, prepare, repeat, seconds, name == "anvil"))
+            click.echo(f"{name + ':':<8} {spread(rates, 'requests/s')}")
+
+    return main
+
+
+async def _measure(method: str, prepare: Prepare, repeat: int, seconds: float, peer: bool) -> list[float]:
+    async with run_anvil(()) if peer else run_node(1) as server:
+        endpoint = server.shards[0]
+        client = RpcClient(endpoint)
+        await client.open()
+        faucet = Faucet(client, DEVNET_FAUCET_KEY, await client.number("eth_chainId"), server.fees)
+        await faucet.open()
+        requests = [_render(endpoint, method, params) for params in await prepare(faucet)]
+        client.close()
+        return [await requests_per_second(endpoint, requests, seconds) for _ in range(repeat)]
+
+
+def _render(endpoint: Endpoint, method: str, params: Sequence[object]) -> bytes:
     return endpoint.render_post(orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
 
 

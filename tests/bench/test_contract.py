@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zg_node.bench.account import derive_senders
-from zg_node.bench.contract import creation_code, encode_arguments, encode_call
+from zg_node.bench.contract import encode_arguments, encode_call
 from zg_node.bench.workload import Population, Receivers, simple_calls, uniswap_calls
+from zg_node.contracts.artifact import creation_code
 
 addresses = st.binary(min_size=20, max_size=20)
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.devnet import Devnet
 from tests.faults.load import Load
-from tests.faults.power_cut.check import Promises, check, memory
+from tests.faults.power_cut.check import Promises, check
 from tests.faults.test_operator import devnet_arguments, refused
 from tests.transfers import GENESIS, batches
 
@@ -72,14 +72,14 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_damage_is_named_or_harmless(sound: Sound, kind: str) -> None:
-    damage_and_start(sound, kind, PLACES)
+def test_damage_is_named_or_harmless(sound: Sound, kind: str, scratch: Path) -> None:
+    damage_and_start(sound, kind, PLACES, scratch)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
-def test_damage_at_many_places_is_named_or_harmless(sound: Sound, kind: str) -> None:
-    damage_and_start(sound, kind, PLACES_LONG)
+def test_damage_at_many_places_is_named_or_harmless(sound: Sound, kind: str, scratch: Path) -> None:
+    damage_and_start(sound, kind, PLACES_LONG, scratch)
 
 
 def test_damage_is_one_sentence_for_an_operator(sound: Sound, tmp_path: Path) -> None:
@@ -100,13 +100,13 @@ def test_the_sound_directory_is_sound(sound: Sound, tmp_path: Path) -> None:
     assert check(tmp_path / "home", GENESIS, sound.promises, thorough=True) is None
 
 
-def damage_and_start(sound: Sound, kind: str, places: int) -> None:
-    """Damage each file of the kind in turn, in `places` ways of each sort, and start on it."""
+def damage_and_start(sound: Sound, kind: str, places: int, scratch: Path) -> None:
+    """Damage each file of the kind in turn, in `places` ways of each sort, and start on a copy below `scratch`."""
     files = sorted(path.relative_to(sound.home) for path in sound.home.glob(KINDS[kind]))
     assert files, f"the directory has no {KINDS[kind]}"
     rng = Random(f"{SEED} {kind}")
     for damage in _damages(places, rng):
-        with tempfile.TemporaryDirectory(dir=memory()) as directory:
+        with tempfile.TemporaryDirectory(dir=scratch) as directory:
             home = Path(shutil.copytree(sound.home, Path(directory) / "home"))
             damage(home / rng.choice(files))
             wrong = check(home, GENESIS, sound.promises, thorough=True, from_votes=True)

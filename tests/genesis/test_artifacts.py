@@ -65,3 +65,13 @@ def test_recompiling_changes_nothing() -> None:
 def test_lock_file_names_no_registry() -> None:
     for folder in ("genesis", "benchmarks", "tests/clients"):
         assert "resolved" not in (ROOT / folder / "package-lock.json").read_text()
+
+
+@pytest.mark.parametrize("name", ["Staking", "ValidatorContract"])
+def test_the_staking_contracts_are_fit_to_be_predeployed(name: str) -> None:
+    """No immutables, which are zero in a runtime code, and no more code than a creation may leave (EIP-170)."""
+    artifact = load(ROOT / "zg_node" / "genesis_data" / "artifacts" / f"{name}.json")
+    runtime = artifact["runtime"].removeprefix("0x")
+    assert artifact["bytecode"].endswith(runtime)
+    assert len(runtime) // 2 <= 24_576
+    assert "immutable" not in (GENESIS / artifact["source"]).read_text()

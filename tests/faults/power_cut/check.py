@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -41,11 +40,12 @@ from zg_node.consensus.instance import (
 from zg_node.consensus.messages import Domain, Vote
 from zg_node.consensus.simplex import Simplex
 from zg_node.consensus.votes import Signer, address_of
-from zg_node.consensus.wal import VoteLog
+from zg_node.consensus.wal import Identity, VoteLog
+from zg_node.epochs import ValidatorSets
 from zg_node.errors import ZgError
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.service import Chain
-from zg_node.node import first_set, load_genesis, open_chain
+from zg_node.assembly import load_genesis, open_chain
 
 SETTINGS = override(Settings(), {"state.cache_mb": 8, "state.flush_mb": 1})
 NOW_MS = 4_000_000_000_000
@@ -80,9 +80,13 @@ class Cut:
 
 
 def failures(
-    recording: Recording, cuts: Sequence[Cut], seed: int, deaf: Callable[[str], bool] = lambda path: False
+    recording: Recording,
+    cuts: Sequence[Cut],
+    seed: int,
+    scratch: Path,
+    deaf: Callable[[str], bool] = lambda path: False,
 ) -> Iterator[str]:
-    """Rebuild, open and check each cut in each of its flavours; a sentence for each that fails."""
+    """Rebuild, open and check each cut in each of its flavours below `scratch`; a sentence for each that fails."""
     genesis = load_genesis(SETTINGS, recording.root)
     disk, promises = Disk(deaf), Promises()
     ops, done = recording.ops(), 0
@@ -92,18 +96,12 @@ def failures(
             promises.note(op)
         done = cut.after + 1
         for flavour in cut.flavours:
-            with tempfile.TemporaryDirectory(dir=memory()) as directory:
+            with tempfile.TemporaryDirectory(dir=scratch) as directory:
                 root = Path(directory) / "root"
                 disk.crash(flavour, Random(f"{seed} {cut.after} {flavour.name}"), root)
                 wrong = check(root / "home", genesis, promises, thorough=cut.thorough)
             if wrong is not None:
                 yield f"cut after {cut.after} ({ops[cut.after].kind} {ops[cut.after].path}), {flavour.value}: {wrong}"
-
-
-def memory() -> str | None:
-    """Where rebuilt directories go: memory if there is a place for it, since nobody will cut the power there."""
-    shared = Path("/dev/shm")
-    return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 1 << 30 else None
 
 
 def check(home: Path, genesis: Genesis, promises: Promises, *, thorough: bool, from_votes: bool = False) -> str | None:
@@ -126,7 +124,7 @@ def check(home: Path, genesis: Genesis, promises: Promises, *, thorough: bool, f
 
 def _life(home: Path, genesis: Genesis, promises: Promises, thorough: bool, from_votes: bool) -> tuple[str | None, int]:
     """Open, check, finalise a block more, close: (what is wrong, the head's number)."""
-    chain = open_chain(SETTINGS, genesis, home, 0, lambda: NOW_MS)
+    chain = open_chain(SETTINGS, genesis, home, 0, lambda: NOW_MS, ValidatorSets(genesis))
     try:
         wrong = None if from_votes else _check_blocks(chain, promises)
         wrong = wrong or _check_votes(chain, home, genesis, promises) or _check_blocks(chain, promises)
@@ -160,18 +158,19 @@ def _check_roots(chain: Chain) -> str | None:
 
 def _check_votes(chain: Chain, home: Path, genesis: Genesis, promises: Promises) -> str | None:
     """Let an instance take up the votes, then finalise a block more."""
-    votes = VoteLog(home / "shard-0" / "votes")
+    key = genesis.development_vote_key
+    assert key is not None
+    members, private = ValidatorSets(genesis).certain(0), PrivateKey(key)
+    address = address_of(private.public_key)
+    votes = VoteLog(home / "shard-0" / "votes", Identity(genesis.network, chain.chain_id, address))
     try:
         head = chain.head
-        restored = votes.restored(head.consensus.view, head.hash)
+        restored = votes.restored(0, head.consensus.view, head.number, head.hash)
         known = {(vote.view, int(vote.kind)): vote for vote in restored.votes}
         for (view, kind), vote in promises.votes.items():
             if view > head.consensus.view and known.get((view, kind)) != vote:
                 return f"the {vote.kind.name} vote of view {view} may have been sent and is not in the log"
-        key = genesis.development_vote_key
-        assert key is not None
-        members, private = first_set(genesis), PrivateKey(key)
-        index = members.index_of(address_of(private.public_key))
+        index = members.index_of(address)
         assert index is not None
         signer, domain = Signer(private, index), Domain(genesis.network, chain.chain_id, 0)
         instance = Simplex(members, domain, signer, Timeouts(), restored)
@@ -197,11 +196,11 @@ def _go_on(chain: Chain, votes: VoteLog, instance: Simplex, promises: Promises) 
             if promises.votes.get((vote.view, int(vote.kind)), vote) != vote:
                 return f"the instance contradicts its {vote.kind.name} vote of view {vote.view}"
         if persists:
-            votes.append(persists, chain.head.consensus.view)
+            votes.append(persists, 0, chain.head.consensus.view)
         for effect in effects:
             match effect:
-                case Execute(block):
-                    chain.execute(block)
+                case Execute(block, certified):
+                    chain.execute(block, certified)
                     events.append(Executed(block.hash, valid=True))
                 case Propose(view, parent_hash):
                     events.append(Proposed(view, chain.propose(view, parent_hash, bytes(20), True)))

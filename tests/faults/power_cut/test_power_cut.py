@@ -79,28 +79,28 @@ def test_the_trace_holds_what_a_cut_can_hit(recording: Recording) -> None:
 
 
 def test_nothing_that_was_said_is_lost_wherever_the_power_fails(
-    recording: Recording, pool: ProcessPoolExecutor
+    recording: Recording, pool: ProcessPoolExecutor, scratch: Path
 ) -> None:
     cuts = choose(recording.ops(), CUTS, 2, Random(SEED))
     assert len(cuts) >= CUTS
-    assert everywhere(recording, cuts, pool) == []
+    assert everywhere(recording, cuts, pool, scratch) == []
 
 
 @pytest.mark.long
 def test_nothing_that_was_said_is_lost_wherever_the_power_fails_in_a_long_trace(
-    tmp_path: Path, pool: ProcessPoolExecutor
+    tmp_path: Path, pool: ProcessPoolExecutor, scratch: Path
 ) -> None:
     recording = record(tmp_path, LIFE_LONG_S)
     cuts = choose(recording.ops(), CUTS_LONG, 4, Random(SEED + 1))
-    assert everywhere(recording, cuts, pool) == []
+    assert everywhere(recording, cuts, pool, scratch) == []
 
 
 @pytest.mark.parametrize("kept", SYNCS)
-def test_without_the_syncs_of_a_class_something_is_lost(recording: Recording, kept: str) -> None:
+def test_without_the_syncs_of_a_class_something_is_lost(recording: Recording, kept: str, scratch: Path) -> None:
     pattern = re.compile(rf"home/{SYNCS[kept]}" if SYNCS[kept] else "(home)?")
     assert any(op.kind == "s" and pattern.fullmatch(op.path) for op in recording.ops()), "there is no such sync"
     cuts = after_promises(recording.ops(), 400, Random(SEED))
-    lost = failures(recording, cuts, SEED, deaf=lambda path: pattern.fullmatch(path) is not None)
+    lost = failures(recording, cuts, SEED, scratch, deaf=lambda path: pattern.fullmatch(path) is not None)
     assert next(lost, None) is not None
 
 
@@ -123,15 +123,16 @@ def test_a_whole_node_starts_after_a_power_cut(
         await_receipt(client, client.call("eth_sendRawTransaction", transfer(9, 0)))
 
 
-def everywhere(recording: Recording, cuts: list[Cut], pool: ProcessPoolExecutor) -> list[str]:
+def everywhere(recording: Recording, cuts: list[Cut], pool: ProcessPoolExecutor, scratch: Path) -> list[str]:
     """Check all cuts in the pool's processes; sentences about those that fail."""
     shares = [cuts[start::WORKERS] for start in range(WORKERS)]
-    return [failure for found in pool.map(_share, [(recording, share) for share in shares]) for failure in found]
+    work = [(recording, share, scratch) for share in shares]
+    return [failure for found in pool.map(_share, work) for failure in found]
 
 
-def _share(work: tuple[Recording, list[Cut]]) -> list[str]:
-    recording, cuts = work
-    return list(failures(recording, cuts, SEED))
+def _share(work: tuple[Recording, list[Cut], Path]) -> list[str]:
+    recording, cuts, scratch = work
+    return list(failures(recording, cuts, SEED, scratch))
 
 
 def tree(root: Path, skip: Callable[[str], bool] = lambda name: name.startswith("LOG")) -> dict[str, bytes]:

@@ -1,0 +1,28 @@
+"""One transfer at a time on an idle chain: from its request written to its receipt read, at the node it was sent to."""
+
+from __future__ import annotations
+
+from benchmarks.figures import run
+from benchmarks.network.figure import Figure, at_most, network
+from zg_node.bench.account import DEVNET_FAUCET_KEY
+from zg_node.bench.http import Endpoint
+from zg_node.bench.latency import idle_latency
+from zg_node.bench.measurement import Latency
+from zg_node.bench.server import NODE_FEES
+
+P50_MS, P99_MS = 15.0, 50.0
+
+
+def measure(samples: int) -> list[Figure]:
+    with network({}) as validators:
+        found: list[Latency] = []
+        for node in validators.nodes:
+            endpoint = Endpoint.parse(node["rpc"])
+            found.append(run(idle_latency(endpoint, DEVNET_FAUCET_KEY, NODE_FEES, samples // len(validators.nodes))))
+    ordered = sorted(found, key=lambda latency: latency.p50)
+    p50 = sum(latency.p50 for latency in found) / len(found)
+    note = f" ({ordered[0].p50:.1f}..{ordered[-1].p50:.1f} by node)"
+    return [
+        at_most("finality of a single transfer, p50", P50_MS, p50, "ms", note=note),
+        at_most("finality of a single transfer, p99", P99_MS, max(latency.p99 for latency in found), "ms"),
+    ]
