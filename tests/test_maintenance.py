@@ -17,11 +17,11 @@ from tests.db.damage import flip
 from tests.test_node import SETTINGS, call, receipt
 from tests.transfers import transfer
 from zg_node import maintenance
+from zg_node.assembly import load_genesis, open_chain
 from zg_node.config import override, render
 from zg_node.epochs import ValidatorSets
 from zg_node.errors import Corrupt, InvalidConfig, Unavailable, ZgError
 from zg_node.maintenance import MAGIC
-from zg_node.assembly import load_genesis, open_chain
 from zg_node.node import Node
 from zg_node.types.block import StoredBlock
 

@@ -13,11 +13,11 @@ from coincurve import PrivateKey
 
 from tests.jsonrpc import Client
 from tests.transfers import transfer
+from zg_node.assembly import rpc_listener
 from zg_node.config import Settings, override
 from zg_node.consensus.votes import address_of
 from zg_node.errors import InvalidConfig
 from zg_node.execution.genesis import packaged
-from zg_node.assembly import rpc_listener
 from zg_node.node import BlockLine, Node, first_cause
 
 SETTINGS = override(Settings(), {"rpc.port": 0, "metrics.port": 0, "state.cache_mb": 8})

@@ -10,9 +10,9 @@ import rlp
 
 from zg_node import _core
 from zg_node.contracts import staking
+from zg_node.epochs import ValidatorSets
 from zg_node.errors import InvalidConfig
 from zg_node.execution.genesis import Genesis, load, packaged, parse
-from zg_node.epochs import ValidatorSets
 from zg_node.types.block import Header
 from zg_node.types.hashing import EMPTY_CODE_HASH, keccak
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import rlp
 
-from tests.rpc.devchain import ALICE, BOB, GENESIS, NOBODY, DevChain
 from tests.execution.unchanging import Unchanging
+from tests.rpc.devchain import ALICE, BOB, GENESIS, NOBODY, DevChain
 from zg_node import _core
 from zg_node.db import log as block_log
 from zg_node.db.log import BlockLog

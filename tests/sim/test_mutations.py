@@ -21,7 +21,7 @@ def named(mutation: Mutation) -> str:
     return mutation.name
 
 
-@pytest.mark.parametrize("mutation", (*MUTATIONS, DISK), ids=named)
+@pytest.mark.parametrize("mutation", [*MUTATIONS, DISK], ids=named)
 def test_a_broken_rule_is_found(mutation: Mutation) -> None:
     for seed in range(SCHEDULES_MAX):
         plan = draw(seed, attackers=LEADERS if seed % 2 else None)

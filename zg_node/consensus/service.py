@@ -241,8 +241,7 @@ class ShardConsensus:
                     self._tasks.create_task(self._fetch(self.sync.fetch(view, block_hash), block_hash))
             case Commit(blocks, certificate):
                 for block in blocks:
-                    if block.number > self._chain.head.number:
-                        await self._commit(block, certificate)
+                    await self._commit(block, certificate)
             case Behind():
                 if self.sync is not None:
                     self.sync.nudge()
@@ -251,8 +250,8 @@ class ShardConsensus:
             case Diverged(block):
                 raise Corrupt(
                     f"shard {self._chain.shard}: block {block.number} (0x{block.hash.hex()}) is final, and its "
-                    "execution fails here: this node's state or program differs from the network's. Check the program's "
-                    "version, and run `zg-node db verify`"
+                    "execution fails here: this node's state or program differs from the network's. Check the "
+                    "program's version, and run `zg-node db verify`"
                 )
             case Report(evidence):
                 log.warning(
@@ -312,9 +311,10 @@ class ShardConsensus:
 
     async def _commit(self, block: Block, certificate: Certificate) -> None:
         started = self._clock.monotonic_ms()
-        stored = await self._in_worker(self._chain.commit, block.hash, certificate.encode())
-        self._blocks.committed(started, self._clock.monotonic_ms())
-        self._chain.announce(stored)
+        stored = await self._in_worker(_append, self._chain, block, certificate)
+        if stored is not None:
+            self._blocks.committed(started, self._clock.monotonic_ms())
+            self._chain.announce(stored)
 
     async def _in_worker(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, function, *args)
@@ -346,3 +346,8 @@ class ShardConsensus:
     def _call_at(self, at_ms: int, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         delay_s = max(0, at_ms - self._clock.monotonic_ms()) / 1000
         return asyncio.get_running_loop().call_later(delay_s, callback, *args)
+
+
+def _append(chain: Chain, block: Block, certificate: Certificate) -> StoredBlock | None:
+    """Commit a final block; None when sync has done so while this waited for the worker."""
+    return chain.commit(block.hash, certificate.encode()) if block.number > chain.head.number else None

@@ -44,7 +44,7 @@ class ConsensusHeader:
     gas_level: int
     """Level of the gas-rate bucket before this block's own gas; what is left of the gas limit above it may be used."""
     root_number: int = 0
-    """Height of the newest final header of the root shard that the proposer has imported; 0 on the root shard itself."""
+    """Height of the newest final root header that the proposer has imported; 0 on the root shard itself."""
     root_hash: bytes = ZERO_HASH
     """Its hash; 32 zero bytes on the root shard itself."""
 
@@ -75,7 +75,9 @@ class ConsensusHeader:
     def decode(cls, data: bytes) -> ConsensusHeader:
         """Parse; raises InvalidMessage unless `encode` would give `data` back."""
         f = strings(data, 10, CONSENSUS_HEADER_MAX_BYTES, "consensus header")
-        epoch, view, timestamp_ms, excess, level, root_number = (int.from_bytes(f[i], "big") for i in (1, 2, 3, 6, 7, 8))
+        epoch, view, timestamp_ms, excess, level, root_number = (
+            int.from_bytes(f[i], "big") for i in (1, 2, 3, 6, 7, 8)
+        )
         if (
             any(len(f[i]) != 32 for i in (0, 4, 5, 9))
             or max(epoch, view, timestamp_ms, excess, level, root_number) >= 1 << 63

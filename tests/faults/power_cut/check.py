@@ -23,6 +23,7 @@ from tests.faults.power_cut.disk import Disk, Flavour
 from tests.faults.power_cut.record import Recording
 from tests.faults.power_cut.recording import ACKNOWLEDGED, PROMISED, Op
 from zg_node import _core
+from zg_node.assembly import load_genesis, open_chain
 from zg_node.cli import home as homes
 from zg_node.config import Settings, load, override
 from zg_node.consensus.instance import (
@@ -45,7 +46,6 @@ from zg_node.epochs import ValidatorSets
 from zg_node.errors import ZgError
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.service import Chain
-from zg_node.assembly import load_genesis, open_chain
 
 SETTINGS = override(Settings(), {"state.cache_mb": 8, "state.flush_mb": 1})
 NOW_MS = 4_000_000_000_000

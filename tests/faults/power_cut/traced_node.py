@@ -29,8 +29,8 @@ def main() -> None:
     marks = Marks(Path(os.environ["ZG_TRACE_FILE"]))
     append = wal.VoteLog.append
 
-    def marked(self: wal.VoteLog, effects: Sequence[Persist], final_view: int) -> None:
-        append(self, effects, final_view)
+    def marked(self: wal.VoteLog, effects: Sequence[Persist], epoch: int, final_view: int) -> None:
+        append(self, effects, epoch, final_view)
         for effect in effects:
             marks.add(PROMISED, effect.vote.encode())
 
