@@ -16,7 +16,7 @@ CORE_SOURCES := $(shell find .cargo core -path core/target -prune -o -type f -pr
 
 STEP = @printf '\033[1m==>\033[0m %s\n'
 
-.PHONY: help build devnet test test-long check wheel contracts conformance bench bench-state soak lock clean
+.PHONY: help build devnet testnet sim sim-long test test-long check wheel contracts conformance bench bench-state soak lock clean
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ $(VENV)/.core: $(VENV)/.packages pyproject.toml $(CORE_SOURCES)
 devnet: build ## a development network with ten funded accounts; ARGS="--shards 2" passes options on
 	@exec zg-node devnet $(ARGS)
 
+testnet: build ## four validators and two shards as processes on this machine; ARGS="--validators 7" passes options on
+	@exec zg-node testnet $(ARGS)
+
 bench: build benchmarks/node_modules/.installed ## the TPS suite beside anvil; `zg-node bench run` measures one workload
 	@exec python -m benchmarks.suite $(ARGS)
 
@@ -74,6 +77,12 @@ test: build ## every test that takes seconds: the core's, then Python's
 
 test-long: build ## the tests that take minutes: kill -9 loops, power cuts, the wheel
 	@pytest -m long $(ARGS)
+
+sim: build ## one simulated network with faults, replayed exactly: SEED=12, ARGS="--trace"
+	@exec python -m tests.sim --whole-node --seed $(or $(SEED),0) $(ARGS)
+
+sim-long: build ## ten thousand simulated networks of whole nodes; hours
+	@exec python -m tests.sim --whole-node --seed 0 --schedules 10000 $(ARGS)
 
 conformance: build ## the execution-spec state tests on both engines: FIXTURES=PATH of a release's archive or a folder
 	@[ -n "$(FIXTURES)" ] || { echo 'error: say where the tests are: make conformance FIXTURES=PATH' >&2; exit 2; }

@@ -7,6 +7,7 @@ long past         from the proofs that the root shard's block store keeps, one a
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 import orjson
@@ -26,6 +27,8 @@ from zg_node.execution.service import Chain, SystemCalls
 from zg_node.execution.validation import Lineage
 from zg_node.types.block import ConsensusHeader, StoredBlock
 from zg_node.types.hashing import ZERO_HASH
+
+log = logging.getLogger("zg.node")
 
 CALL_GAS = 50_000_000
 CALL_TIMEOUT_MS = 10_000
@@ -174,4 +177,10 @@ class Instances:
         voter = self._voter
         index = members.index_of(voter.address) if voter is not None else None
         signer = Signer(voter.key, index) if voter is not None and index is not None else None
+        if voter is not None and signer is None:
+            log.warning(
+                "chain=%d epoch=%d 0x%s is not among the validators, and follows without voting: see `zg-node validator "
+                "info`; after downtime, `zg-node validator unjail`",
+                *(self._chain_id, epoch, voter.address.hex()),
+            )
         return Simplex(members, domain, signer, self._timeouts, restored, self._rules.is_last, self._verifier)

@@ -11,7 +11,7 @@ from multiaddr.exceptions import Error as MultiaddrError  # type: ignore[import-
 
 from zg_node.errors import Unavailable
 
-__all__ = ["Multiaddr", "MultiaddrError", "check_free", "endpoint", "parse_peer_address", "with_peer"]
+__all__ = ["Multiaddr", "MultiaddrError", "bare", "check_free", "endpoint", "parse_peer_address", "with_peer"]
 
 HOST_PROTOCOLS = ("ip4", "ip6", "dns", "dns4", "dns6")
 ADDRESS_MAX_BYTES = 512
@@ -24,9 +24,9 @@ def parse_peer_address(text: str) -> tuple[Multiaddr, ID]:
             raise ValueError("too long")
         address = Multiaddr(text)
         peer = address.value_for_protocol("p2p")
-        bare = address.decapsulate(Multiaddr(f"/p2p/{peer}"))
-        endpoint(bare)
-        return bare, ID.from_string(peer)
+        socket_address = address.decapsulate(Multiaddr(f"/p2p/{peer}"))
+        endpoint(socket_address)
+        return socket_address, ID.from_string(peer)
     except (ValueError, KeyError, MultiaddrError) as error:
         raise Unavailable(f"not an address to dial: {text!r} (expected /ip4/…/tcp/…/p2p/…)") from error
 
@@ -47,6 +47,12 @@ def check_free(address: Multiaddr) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))
         probe.listen(1)
+
+
+def bare(address: Multiaddr) -> Multiaddr:
+    """The address without /p2p/<id>, which peers like to add to their own."""
+    parts = address.split()
+    return Multiaddr.join(*parts[:-1]) if len(parts) > 1 and str(parts[-1]).startswith("/p2p/") else address
 
 
 def with_peer(address: Multiaddr, peer: ID) -> str:

@@ -18,13 +18,13 @@ from libp2p.identity.identify.identify import identify_handler_for
 from libp2p.identity.identify.pb.identify_pb2 import Identify
 from libp2p.identity.update import update_peerstore_from_identify
 from libp2p.peer.id import ID
-from libp2p.peer.peerstore import PeerStore
+from libp2p.peer.peerstore import PeerStore, PeerStoreError
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_ID
 from libp2p.security.noise.transport import Transport as Noise
 from libp2p.transport.upgrader import TransportUpgrader
 
 from zg_node.errors import InvalidMessage, Unavailable
-from zg_node.p2p.address import Multiaddr
+from zg_node.p2p.address import Multiaddr, bare
 from zg_node.p2p.contain import Counts, contained
 from zg_node.p2p.muxer import Muxer
 from zg_node.p2p.negotiation import accept, confirm
@@ -81,6 +81,13 @@ class GuardedHost(BasicHost):
         stream.set_protocol(TProtocol(protocol))
         return stream
 
+    def addresses_of(self, peer: ID) -> list[Multiaddr]:
+        """Where a peer said that it listens; often nowhere."""
+        try:
+            return [bare(address) for address in self.peerstore.addrs(peer)]
+        except PeerStoreError:
+            return []
+
     async def _swarm_stream_handler(self, net_stream: INetStream) -> None:
         assert isinstance(net_stream, PeerStream)
         handlers = self.multiselect.handlers
@@ -114,7 +121,7 @@ class GuardedHost(BasicHost):
         except (Unavailable, trio.TooSlowError, *LIBRARY_ERRORS):
             return
         await update_peerstore_from_identify(self.peerstore, peer, message)
-        self.on_identified(peer, self.peerstore.addrs(peer))
+        self.on_identified(peer, self.addresses_of(peer))
 
 
 async def read_prefixed(stream: PeerStream, limit: int) -> bytes:

@@ -78,11 +78,17 @@ class Dialer:
             self._wake.set()
 
     def found(self, peer: ID, addresses: Sequence[Multiaddr]) -> None:
-        """Somebody told us where a peer listens."""
-        if peer == self._swarm.self_id or peer in self._targets or self._peers.is_banned(peer.to_base58()):
+        """Somebody told us where a peer listens. What is known already is kept unless it failed: a false hint lasts no
+        longer than until a true one comes."""
+        if peer == self._swarm.self_id or self._peers.is_banned(peer.to_base58()):
             return
         usable = [address for address in addresses if _is_usable(address)]
         if not usable:
+            return
+        known = self._targets.get(peer)
+        if known is not None:
+            if known.failures and not known.kept:
+                known.address = usable[0]
             return
         if len(self._targets) >= TARGETS_MAX:
             gone = [peer for peer, target in self._targets.items() if not target.kept and peer not in self._peers.table]
@@ -90,6 +96,7 @@ class Dialer:
                 return
             del self._targets[max(gone, key=lambda other: self._targets[other].failures)]
         self._targets[peer] = Target(peer, usable[0], False)
+        self._wake.set()
 
     async def run(self) -> None:
         """Dial who is missing."""

@@ -68,7 +68,7 @@ class Table:
         target = secrets.token_bytes(TARGET_BYTES)
         for peer in await self._dht.peer_routing.find_closest_peers_network(target, LOOKUP_PEERS):
             if peer not in self._peers.table:
-                self._found(peer, self._host.peerstore.addrs(peer))
+                self._found(peer, self._host.addresses_of(peer))
 
 
 class LocalNetwork:

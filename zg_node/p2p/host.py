@@ -3,6 +3,7 @@
     python -m zg_node.p2p.host <fd>
 
     node ══ Link ══ Host ─┬─ GuardedSwarm, Peers, Dialer     connections
+                          ├─ Exchange, Table, LocalNetwork   whom else there is to dial
                           ├─ DirectStreams                   send, broadcast
                           ├─ Requests                        request, serve
                           └─ Gossip                          publish, subscribe
@@ -17,11 +18,12 @@ import ctypes
 import json
 import logging
 import os
+import random
 import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import trio
@@ -34,6 +36,7 @@ from zg_node.p2p.contain import Counts, contained, kept, log
 from zg_node.p2p.dialer import Dialer
 from zg_node.p2p.direct import DirectStreams
 from zg_node.p2p.discovery import LocalNetwork, Table
+from zg_node.p2p.exchange import Exchange
 from zg_node.p2p.fast_gossip import FastGossip
 from zg_node.p2p.framing import Frame, number, to_number
 from zg_node.p2p.gossip import Gossip
@@ -79,7 +82,9 @@ class Host:
             self._requests.serve(protocol)
         self._gossip = self._make_gossip()
         self._dialer = Dialer(self._host.swarm, self._peers, nursery, counts, home / BOOK_FILE)
-        self._host.on_identified = self._dialer.found
+        whom = random.Random()  # noqa: S311 — whom to ask, nothing secret
+        self._exchange = Exchange(self._host, self._peers, nursery, counts, self._dialer.found, whom)
+        self._host.on_identified = self._identified
         self._commands: dict[Frame, Callable[..., None]] = {
             Frame.SUBSCRIBE: self._subscribe,
             Frame.PUBLISH: self._publish,
@@ -111,6 +116,7 @@ class Host:
         for address in self._settings.bootstrap:
             self._dialer.keep(address)
         self._nursery.start_soon(kept, self._counts, self._dialer.run)
+        self._nursery.start_soon(kept, self._counts, self._exchange.run)
         if self._settings.dht:
             table = Table(self._host, self._peers, self._counts, self._dialer.found)
             self._nursery.start_soon(kept, self._counts, table.run)
@@ -144,6 +150,10 @@ class Host:
         self._requests.ask(to_number(key), peer.decode(), protocol.decode(), question, timeout_s)
 
     # ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _identified(self, peer: ID, addresses: Sequence[Multiaddr]) -> None:
+        self._exchange.identified(peer, addresses)
+        self._dialer.found(peer, addresses)
 
     def _tell_peer(self, peer: ID, entry: Connected, connected: bool) -> None:
         fields = (number(entry.outbound), number(self._peers.points(entry.name)), number(connected))

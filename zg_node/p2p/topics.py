@@ -3,6 +3,7 @@
     /zg/<network>/<shard>/{tx,block,evidence}/1     gossip; <network> is the first 8 bytes of the network's hash, in hex
     /zg/direct/1, /zg/bulk/1                         small and large messages of `Network.send`
     /zg/blocksync/1, /zg/dachunk/1, /zg/segment/1    requests
+    /zg/peers/1                                      peer exchange
 
 A topic that is not in `allowed_topics` is refused whoever asks for it, so that peers cannot make us keep state for
 topics of their own invention.
@@ -17,6 +18,7 @@ TOPIC_KINDS: tuple[TopicKind, ...] = ("tx", "block", "evidence")
 
 DIRECT_PROTOCOL = "/zg/direct/1"
 BULK_PROTOCOL = "/zg/bulk/1"
+PEERS_PROTOCOL = "/zg/peers/1"
 MESH_PROTOCOL = "/meshsub/1.1.0"
 
 BLOCKSYNC_PROTOCOL = "/zg/blocksync/1"

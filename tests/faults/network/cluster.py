@@ -23,8 +23,8 @@ VALIDATORS = 4
 SHARDS = 2
 PORTS = Ports(http=8545, metrics=9545, p2p=26656)
 CALL_TIMEOUT_S = 5.0
-EPOCH_BLOCKS = 100
-"""Few, so that epochs end while things fail."""
+EPOCH_BLOCKS = 400
+"""Few, so that epochs end while things fail; enough that nobody is away for half of one and goes to jail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.network.cluster import VALIDATORS, Cluster
 from tests.faults.network.load import Acknowledged, Load
 from tests.faults.network.namespaces import Namespaces, NotPermitted
-from tests.faults.network.settled import FINALITY_S, settled
+from tests.faults.network.settled import FINALITY_S, jailed, settled
 
 SPARE = 2
 """Namespaces for nodes beside the validators."""
@@ -32,9 +32,9 @@ class Network:
     def settle(
         self, *, within_s: float = FINALITY_S, guilty: Collection[int] = (), without: Collection[int] = ()
     ) -> float:
-        """`settled`; where nobody is guilty and nobody is missing, the next test may go on with the network."""
+        """`settled`; where nobody is guilty, jailed or missing, the next test may go on with the network."""
         took = settled(self.cluster, self.acknowledged, within_s=within_s, guilty=guilty, without=without)
-        self.sound = not guilty and len(self.cluster.running) == VALIDATORS
+        self.sound = len(self.cluster.running) == VALIDATORS and not guilty and not jailed(self.cluster)
         return took
 
 

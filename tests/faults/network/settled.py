@@ -99,6 +99,13 @@ def check_nobody_framed(cluster: Cluster, node: int, guilty: Collection[int]) ->
     assert not framed, f"validators {framed} were slashed, and have done nothing"
 
 
+def jailed(cluster: Cluster) -> list[int]:
+    """The validators that were away for too long."""
+    contract = StakingClient(RpcClient(cluster.url(0)))
+    voters = {info.voter for info in contract.list() if info.jailed_until}
+    return [index for index, place in enumerate(cluster.places) if place.voter in voters]
+
+
 def is_slashed(cluster: Cluster, asked: int, node: int) -> bool:
     """Whether `asked` knows that `node` was slashed and tombstoned."""
     contract = StakingClient(RpcClient(cluster.url(asked)))

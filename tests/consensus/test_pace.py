@@ -1,0 +1,48 @@
+"""When a block is due: a table of situations."""
+
+from __future__ import annotations
+
+import pytest
+
+from zg_node.consensus.pace import INTERVAL_MAX_MS, RETRY_MS, BlockClock, Pace
+
+ON_DEMAND = Pace(block_time_ms=0, heartbeat_ms=1_000, min_interval_ms=10)
+PACED = Pace(block_time_ms=500, heartbeat_ms=1_000, min_interval_ms=10)
+LAST_MS = 10_000
+
+
+@pytest.mark.parametrize(
+    ("pace", "waiting", "work_ms", "due_ms"),
+    [
+        (ON_DEMAND, False, 0, LAST_MS + 1_000),
+        (ON_DEMAND, True, 0, LAST_MS + 10),
+        (ON_DEMAND, True, 50, LAST_MS + 100),
+        (ON_DEMAND, True, 5_000, LAST_MS + INTERVAL_MAX_MS),
+        (PACED, False, 0, LAST_MS + 500),
+        (PACED, True, 5_000, LAST_MS + 500),
+    ],
+)
+def test_a_block_is_due(pace: Pace, waiting: bool, work_ms: float, due_ms: int) -> None:
+    assert BlockClock(pace, LAST_MS, work_ms).due_ms(waiting=waiting) == due_ms
+
+
+def test_an_attempt_without_a_block_is_repeated_later_but_not_after_the_heartbeat() -> None:
+    clock = BlockClock(ON_DEMAND, LAST_MS)
+    clock.proposed(LAST_MS + 10, LAST_MS + 12, found=False)
+    assert clock.due_ms(waiting=True) == LAST_MS + 12 + RETRY_MS
+    clock.proposed(LAST_MS + 990, LAST_MS + 995, found=False)
+    assert clock.due_ms(waiting=True) == LAST_MS + 1_000
+
+
+def test_the_work_of_a_block_is_building_and_committing() -> None:
+    clock = BlockClock(ON_DEMAND, LAST_MS)
+    clock.proposed(LAST_MS + 10, LAST_MS + 30, found=True)
+    clock.committed(LAST_MS + 40, LAST_MS + 50)
+    assert clock.due_ms(waiting=True) == LAST_MS + 50 + 2 * 30
+
+
+@pytest.mark.parametrize(
+    ("pace", "elapsed_ms", "allowed"), [(ON_DEMAND, 500, False), (ON_DEMAND, 999, True), (PACED, 0, True)]
+)
+def test_empty_blocks_are_for_the_heartbeat(pace: Pace, elapsed_ms: int, allowed: bool) -> None:
+    assert BlockClock(pace, LAST_MS).empty_allowed(LAST_MS + elapsed_ms) is allowed
