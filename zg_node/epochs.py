@@ -179,8 +179,8 @@ class Instances:
         signer = Signer(voter.key, index) if voter is not None and index is not None else None
         if voter is not None and signer is None:
             log.warning(
-                "chain=%d epoch=%d 0x%s is not among the validators, and follows without voting: see `zg-node validator "
-                "info`; after downtime, `zg-node validator unjail`",
+                "chain=%d epoch=%d 0x%s is not among the validators, and follows without voting: see "
+                "`zg-node validator info`; after downtime, `zg-node validator unjail`",
                 *(self._chain_id, epoch, voter.address.hex()),
             )
         return Simplex(members, domain, signer, self._timeouts, restored, self._rules.is_last, self._verifier)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,3 +102,36 @@ def test_devnet_reset_leaves_a_foreign_directory_alone(zg: Run, tmp_path: Path) 
     result = zg("devnet", "--datadir", tmp_path, "--reset")
     assert result.exit_code == 2
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_init_takes_ports_that_are_free(zg: Run, tmp_path: Path) -> None:
+    chain = tmp_path / "chain.toml"
+    chain.write_text(packaged("devnet"))
+    taken = Settings().rpc.port
+    with socket.socket() as other:
+        try:
+            other.bind(("127.0.0.1", taken))
+            other.listen()
+        except OSError:
+            pass  # somebody else has it: as good
+        record = json.loads(zg("init", "alpha", "--home", tmp_path / "home", "--genesis", chain, "--json").stdout)
+    port = load(tmp_path / "home" / homes.CONFIG).rpc.port
+    assert port > taken
+    assert record["rpc"] == f"http://127.0.0.1:{port}"
+
+
+def test_a_node_without_a_voting_key_needs_no_password(zg: Run, tmp_path: Path) -> None:
+    chain = tmp_path / "chain.toml"
+    chain.write_text(packaged("devnet"))
+    address = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWJ6CW641uGHqU8FHM2FdMgmhMyxKcZKC61DWN7gchmj1e"
+    result = zg("init", "alpha", "--home", tmp_path / "home", "--genesis", chain, "--bootstrap", address)
+    assert result.exit_code == 0, result.output
+    settings = load(tmp_path / "home" / homes.CONFIG)
+    assert (settings.consensus.validator, settings.p2p.enabled, settings.p2p.bootstrap) == ("", True, (address,))
+    assert not (tmp_path / "home" / "keys").exists()
+
+
+def test_a_voting_key_needs_a_chain_file(zg: Run, tmp_path: Path) -> None:
+    result = zg("init", "alpha", "--home", tmp_path / "home", "--validator")
+    assert result.exit_code == 2
+    assert "--genesis" in result.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from zg_node.identity import node_seed, peer_id
 from zg_node.keys import checksum
 
 GENESIS = "genesis.toml"
+PORTS_TRIED = 256
 
 
 @click.command()
@@ -50,9 +52,10 @@ def init(
 ) -> None:
     """Make a data directory for a node called NAME.
 
-    It gets a configuration, with --genesis a copy of the chain file, and with --validator an encrypted voting key.
-    A network's first validators stand with their voting keys' addresses under [[validators]] in its chain file; later
-    ones join with `zg-node validator create`. The development network has a voting key that everybody knows.
+    It gets a configuration (with ports that are free on this machine now), with --genesis a copy of the chain file, and
+    with --validator an encrypted voting key. A network's first validators stand with their voting keys' addresses under
+    [[validators]] in its chain file; later ones join with `zg-node validator create`. The development network has a
+    voting key that everybody knows.
     """
     validator = validator or password_file is not None
     if validator and not genesis:
@@ -62,10 +65,12 @@ def init(
         file = genesis_file.load(genesis).file
         changes |= {"network.shards": shards or file.shards, "network.genesis": GENESIS, "p2p.enabled": True}
         changes["p2p.bootstrap"] = bootstrap
+        changes |= _free_ports()
     settings = override(Settings(), changes)
     password = ask_password(password_file, confirm=True) if validator else ""
     homes.begin(home, "node")
     record: dict[str, object] = {"name": name, "home": str(home), "config": str(home / homes.CONFIG)}
+    record["rpc"] = f"http://{settings.rpc.host}:{settings.rpc.port}"
     if genesis:
         write_file(home / GENESIS, genesis.read_bytes())
         record["genesis"] = str(home / GENESIS)
@@ -75,3 +80,29 @@ def init(
         settings = override(settings, {"consensus.validator": record["validator"]})
     homes.keep_settings(home, settings)
     show({**record, "next": f"zg-node start --home {home}"}, as_json)
+
+
+def _free_ports() -> dict[str, object]:
+    """The usual ports, or the next ones where others on this machine have these."""
+    defaults = Settings()
+    host, _, p2p = defaults.p2p.listen.rpartition("/")
+    return {
+        "rpc.port": _free_from(defaults.rpc.port),
+        "metrics.port": _free_from(defaults.metrics.port),
+        "p2p.listen": f"{host}/{_free_from(int(p2p))}",
+    }
+
+
+def _free_from(first: int) -> int:
+    """The first port from `first` on that nobody listens on; `first` itself when all are taken."""
+    return next((port for port in range(first, first + PORTS_TRIED) if _is_free(port)), first)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -150,8 +150,7 @@ def _announce(members: Sequence[Member], processes: Sequence[Process], datadir: 
     another = datadir / "another"
     click.echo("To join with one more node:")
     click.echo(f"  zg-node init another --home {another} --genesis {datadir / GENESIS}")
-    click.echo(f"  zg-node start --home {another} --http-port 0 --metrics-port 0 \\")
-    click.echo(f"    --p2p-listen /ip4/127.0.0.1/tcp/0 --bootstrap {members[0].address}")
+    click.echo(f"  zg-node start --home {another} --bootstrap {members[0].address}")
     click.echo()
     click.echo("Ctrl-C stops them all. What the nodes say is in log.txt of each directory.")
 
