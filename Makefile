@@ -78,11 +78,15 @@ test: build ## every test that takes seconds: the core's, then Python's
 test-long: build ## the tests that take minutes: kill -9 loops, power cuts, the wheel
 	@pytest -m long $(ARGS)
 
-sim: build ## one simulated network with faults, replayed exactly: SEED=12, ARGS="--trace"
-	@exec python -m tests.sim --whole-node --seed $(or $(SEED),0) $(ARGS)
+MODE ?= whole-node
+SEED ?= 0
 
-sim-long: build ## ten thousand simulated networks of whole nodes; hours
-	@exec python -m tests.sim --whole-node --seed 0 --schedules 10000 $(ARGS)
+sim: build ## one simulated network with faults, replayed exactly: SEED=12, MODE=consensus-only, ARGS="--trace"
+	@exec python -m tests.sim --$(MODE) --seed $(SEED) $(ARGS)
+
+sim-long: build ## 50,000 schedules of consensus alone, 10,000 of whole nodes; hours
+	@python -m tests.sim --consensus-only --schedules 50000 $(ARGS)
+	@python -m tests.sim --whole-node --schedules 10000 $(ARGS)
 
 conformance: build ## the execution-spec state tests on both engines: FIXTURES=PATH of a release's archive or a folder
 	@[ -n "$(FIXTURES)" ] || { echo 'error: say where the tests are: make conformance FIXTURES=PATH' >&2; exit 2; }

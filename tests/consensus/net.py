@@ -45,7 +45,7 @@ from zg_node.consensus.instance import (
     TimedOut,
     Timeouts,
 )
-from zg_node.consensus.messages import Domain, Proposal, Vote, VoteKind
+from zg_node.consensus.messages import Certificate, Domain, Proposal, Vote, VoteKind
 from zg_node.consensus.simplex import Simplex, never_last
 from zg_node.consensus.votes import Claim, Key, Signer, Validator, ValidatorSet, Verifier, address_of, verify
 from zg_node.errors import InvalidMessage
@@ -114,6 +114,8 @@ class Node:
     log: list[Persist] = field(default_factory=list)
     chain: list[Block] = field(default_factory=list)
     final_view: int = 0
+    proof: Certificate | None = None
+    """Of the chain's head."""
     bodies: dict[bytes, Block] = field(default_factory=dict)
 
 
@@ -236,6 +238,7 @@ class Net:
             tuple(p.proposal for p in later if p.proposal is not None),
             tuple(c for p in later for c in p.certificates if c.view > node.final_view),
             head.number,
+            node.proof,
         )
         node.machine, node.alive, node.fuse = self._machine(index, restored), True, None
         node.life, node.due_view = node.life + 1, 0
@@ -286,7 +289,7 @@ class Net:
                 self._later(2 * self.delay_ms, lambda: self._fetch(index, block_hash))
             case Commit(blocks, certificate):
                 self._commit(index, node, blocks)
-                node.final_view = certificate.view
+                node.final_view, node.proof = certificate.view, certificate
             case Report(evidence):
                 evidence.check(self.members, DOMAIN, self.cast.verifier)
                 if evidence.offender in self.nodes:
@@ -310,7 +313,7 @@ class Net:
         missing = best.chain[len(node.chain) :]
         if node.alive and missing:
             self._commit(index, node, missing)
-            node.final_view = missing[-1].consensus.view
+            node.final_view, node.proof = missing[-1].consensus.view, best.proof
             self.step(index, Synced(node.final_view, missing[-1].number, missing[-1].hash))
 
     def _delivery(self, sender: int, receiver: int, message: Message) -> Callable[[], None]:

@@ -225,7 +225,8 @@ class Restored:
     number: int = 0
     """Height of the last finalised block."""
     certificate: Certificate | None = None
-    """Its proof of finality, for whoever is further behind: most of all in the epoch before this one."""
+    """Its proof of finality; None for genesis. Whoever is further behind is told: without it, validators that restart
+    could leave one behind that they need, and so could those that begin an epoch."""
 
 
 class Instance(Protocol):

@@ -99,8 +99,8 @@ class Record:
         return self.decided_view, self.decided_hash
 
     def justification(self, parent_view: int, view: int) -> tuple[Certificate, ...]:
-        """What shows that `view` may build on `parent_view` over the views between, at most JUSTIFIED_VIEWS_MAX of them;
-        nothing when there are none."""
+        """What shows that `view` may build on `parent_view` over the views between, or the last JUSTIFIED_VIEWS_MAX of
+        them; nothing when there are none."""
         first = max(parent_view + 1, view - JUSTIFIED_VIEWS_MAX)
         skips = tuple(self.views[v].certificates[VoteKind.SKIP] for v in range(first, view))
         parent = self.views.get(parent_view)

@@ -15,6 +15,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Protocol, TypeVar, assert_never
 
 from zg_node.clock import Clock
@@ -148,10 +149,13 @@ class ShardConsensus:
         chain.poke = self.poke
 
     def _restored(self) -> Restored:
+        """Where the chain stands, what proves it, and what this node has signed since."""
         head = self._chain.head
         if self._votes is None:
-            return Restored(head.consensus.view, head.hash, number=head.number)
-        return self._votes.restored(self.epoch, head.consensus.view, head.number, head.hash)
+            restored = Restored(head.consensus.view, head.hash, number=head.number)
+        else:
+            restored = self._votes.restored(self.epoch, head.consensus.view, head.number, head.hash)
+        return replace(restored, certificate=Certificate.decode(head.certificate)) if head.certificate else restored
 
     # ── what others tell ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -147,7 +147,9 @@ class DirectStreams:
                     if self._assembly_bytes > ASSEMBLY_MAX_BYTES:
                         self._counts["dropped"] += 1
                         raise Unavailable("too many unfinished messages")
-                await self._peers.take_messages(peer, len(frames))
+                pause_s = self._peers.count_messages(peer, len(frames))
+                if pause_s > 0:
+                    await trio.sleep(pause_s)
         finally:
             self._assembly_bytes -= held
             self._reading[name] -= 1
@@ -157,8 +159,12 @@ class DirectStreams:
 
 async def _write_small(stream: PeerStream, lane: Lane) -> None:
     """Write small messages, all that wait at once. Raises what the library raises when the peer goes away."""
+
+    def now(message: bytes) -> bool:
+        return stream.write_now(prefixed(message))
+
     while True:
-        batch = await lane.all()
+        batch = await lane.all(now)
         try:
             await stream.write(b"".join(prefixed(message) for message in batch))
         except LIBRARY_ERRORS:

@@ -133,7 +133,7 @@ class FastGossip:
                 self._perform(self._mesh.add_peer(key))
                 pause_s = RETRY_FIRST_S
                 while True:
-                    await stream.write(b"".join(await lane.all()))
+                    await stream.write(b"".join(await lane.all(stream.write_now)))
             except (Unavailable, InvalidMessage, trio.TooSlowError, *LIBRARY_ERRORS):
                 self._lanes.pop(key, None)
                 await trio.sleep(pause_s)

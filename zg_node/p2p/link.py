@@ -9,6 +9,7 @@ import trio
 
 from zg_node.p2p.contain import Counts
 from zg_node.p2p.framing import FRAME_MAX_BYTES, Frame, Splitter, number, pack, unpack
+from zg_node.p2p.sockets import receive, send_all
 
 READ_BYTES = 256 * 1024
 OFFERED_MAX_BYTES = 64 * 1024 * 1024
@@ -46,18 +47,18 @@ class Link:
             self.tell(kind, *fields)
 
     async def write_loop(self) -> None:
-        """Send what waits, as one piece each time. Raises trio.BrokenResourceError."""
+        """Send what waits, as one piece each time. Raises OSError."""
         while True:
             while not self._waiting:
                 self._wake = trio.Event()
                 await self._wake.wait()
             frames, self._waiting, self._waiting_bytes = self._waiting, [], 0
-            await self._stream.send_all(b"".join(frames))
+            await send_all(self._stream, b"".join(frames))
 
     async def read_loop(self, on_frame: OnFrame) -> None:
         """Hand over frames until the node closes the socket or the handler is done. Raises InvalidMessage."""
         splitter = Splitter(FRAME_MAX_BYTES)
-        while data := await self._stream.receive_some(READ_BYTES):
+        while data := await receive(self._stream, READ_BYTES):
             for body in splitter.feed(data):
                 kind, fields = unpack(body)
                 if not await on_frame(kind, fields):
@@ -66,7 +67,7 @@ class Link:
     async def flush(self) -> None:
         """Send what waits, at the end."""
         frames, self._waiting = self._waiting, []
-        await self._stream.send_all(b"".join(frames))
+        await send_all(self._stream, b"".join(frames))
 
 
 class LinkLogHandler(logging.Handler):

@@ -123,15 +123,21 @@ class Peers:
 
     async def take_messages(self, peer: ID, count: int) -> None:
         """Account messages of a peer, and wait as long as it has to be slowed down."""
+        pause_s = self.count_messages(peer, count)
+        if pause_s > 0:
+            await trio.sleep(pause_s)
+
+    def count_messages(self, peer: ID, count: int) -> float:
+        """Account messages of a peer; returns the seconds for which nothing more should be read from it."""
         entry = self.table.get(peer)
         if entry is None:
-            return
+            return 0.0
         pause_s = entry.messages.take(count, trio.current_time())
         if pause_s > 0:
             self._counts["throttled"] += 1
             if pause_s > FLOOD_S:
                 self.offend(peer, Offence.FLOOD)
-            await trio.sleep(min(pause_s, PAUSE_MAX_S))
+        return min(pause_s, PAUSE_MAX_S)
 
     def disconnect(self, peer: ID) -> None:
         """Close all connections of a peer, soon."""

@@ -17,6 +17,8 @@ from libp2p.stream_muxer.exceptions import MuxedConnError, MuxedStreamEOF, Muxed
 
 from zg_node.p2p.bucket import BYTES_BURST, BYTES_PER_S, Bucket
 from zg_node.p2p.contain import Counts
+from zg_node.p2p.sockets import receive, send_all
+from zg_node.p2p.yamux import FastStream
 
 READ_BYTES = 256 * 1024
 PAUSE_MAX_S = 5.0
@@ -49,8 +51,8 @@ class MeteredSocket(ReadWriteCloser):
     async def write(self, data: bytes) -> None:
         """Everything, however long it takes. Raises ConnectionClosedError."""
         try:
-            await self._socket.send_all(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            await send_all(self._socket, data)
+        except (OSError, trio.ClosedResourceError) as error:
             raise ConnectionClosedError(str(error), transport="tcp") from error
 
     async def close(self) -> None:
@@ -63,8 +65,8 @@ class MeteredSocket(ReadWriteCloser):
 
     async def _receive(self) -> bytes:
         try:
-            data = bytes(await self._socket.receive_some(READ_BYTES))
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            data = await receive(self._socket, READ_BYTES)
+        except (OSError, trio.ClosedResourceError) as error:
             raise ConnectionClosedError(str(error), transport="tcp") from error
         self._counts["bytes_received"] += len(data)
         pause_s = self._bucket.take(len(data), trio.current_time())
@@ -119,6 +121,11 @@ class PeerStream(NetStream):
             await self.muxed_stream.write(data)
         except (MuxedStreamError, MuxedConnError, ConnectionClosedError) as error:
             raise StreamClosed from error
+
+    def write_now(self, data: bytes) -> bool:
+        """Write a little without waiting; returns whether that was possible."""
+        muxed = self.muxed_stream
+        return isinstance(muxed, FastStream) and muxed.write_now(data)
 
     async def close(self) -> None:
         """Close our side; the library calls it when it is done with the stream."""

@@ -104,6 +104,15 @@ class FastStream(IMuxedStream):
             offset += size
             await self.muxed_conn.wait_for_room()
 
+    def write_now(self, data: bytes) -> bool:
+        """Send everything in one frame if that takes no waiting; returns whether it does not."""
+        size = len(data)
+        if self._send_closed or size > self._send_window or size > FRAME_MAX_BYTES or not self.muxed_conn.has_room:
+            return False
+        self._send_window -= size
+        self.muxed_conn.queue(HEADER.pack(0, DATA, 0, self.stream_id, size), data)
+        return True
+
     async def read(self, n: int | None = None) -> bytes:
         """At least one byte and at most `n`. Raises MuxedStreamEOF, MuxedStreamReset."""
         while not self._buffer:
@@ -311,6 +320,11 @@ class FastYamux(IMuxedConn):
         self._queue += frames
         self._queue_bytes += sum(map(len, frames))
         self._wake.set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the queue is short, and the connection goes on."""
+        return self._queue_bytes <= QUEUE_BYTES and not self._closing
 
     async def wait_for_room(self) -> None:
         """Return when the queue is short. Raises MuxedStreamReset when the connection ends."""

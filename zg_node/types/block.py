@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import rlp
-
 from zg_node.errors import InvalidMessage
+from zg_node.types.encoding import encode
 from zg_node.types.hashing import ZERO_HASH, keccak
 from zg_node.types.shape import strings
 
@@ -50,20 +49,18 @@ class ConsensusHeader:
 
     def encode(self) -> bytes:
         """The canonical RLP, at most CONSENSUS_HEADER_MAX_BYTES."""
-        return bytes(
-            rlp.encode(
-                [
-                    self.network,
-                    self.epoch,
-                    self.view,
-                    self.timestamp_ms,
-                    self.set_hash,
-                    self.next_set_hash,
-                    self.fee_excess,
-                    self.gas_level,
-                    self.root_number,
-                    self.root_hash,
-                ]
+        return encode(
+            (
+                self.network,
+                self.epoch,
+                self.view,
+                self.timestamp_ms,
+                self.set_hash,
+                self.next_set_hash,
+                self.fee_excess,
+                self.gas_level,
+                self.root_number,
+                self.root_hash,
             )
         )
 
@@ -168,7 +165,7 @@ class Block:
 
     def encode(self) -> bytes:
         """RLP [header, consensus header, body], each as a string."""
-        return bytes(rlp.encode([self.header.raw, self.consensus.encode(), self.body]))
+        return encode((self.header.raw, self.consensus.encode(), self.body))
 
     @classmethod
     def decode(cls, data: bytes) -> Block:
