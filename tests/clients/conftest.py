@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,14 @@ class Network:
     """Private keys of the funded accounts; each test takes one of its own."""
 
 
+def tool(name: str) -> str:
+    """node or npm: the pinned one beside our Python, else whatever is installed."""
+    pinned = Path(sys.executable).with_name(name)
+    found = str(pinned) if pinned.exists() else shutil.which(name)
+    assert found is not None, f"{name} is missing: `make build` installs it"
+    return found
+
+
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """One development network for all clients, as a user starts it."""
@@ -43,9 +52,9 @@ def npm_packages() -> Path:
     """node_modules as package-lock.json says; installed when it is missing or older than the lock file."""
     lock, stamp = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
     if not stamp.exists() or stamp.stat().st_mtime < lock.stat().st_mtime:
-        npm = shutil.which("npm")
-        assert npm is not None, "npm is missing: `make build` installs it"
-        installed = subprocess.run([npm, "ci"], cwd=HERE, capture_output=True, text=True, timeout=600, check=False)
+        installed = subprocess.run(
+            [tool("npm"), "ci"], cwd=HERE, capture_output=True, text=True, timeout=600, check=False
+        )
         assert installed.returncode == 0, installed.stderr
         stamp.touch()
     return HERE / "node_modules"

@@ -24,7 +24,7 @@ from zg_node.p2p.negotiation import opening, token
 
 HEADER = struct.Struct(">BBHII")
 DATA, WINDOW, PING = 0, 1, 2
-SYN = 1
+SYN, ACK = 1, 2
 PATIENCE_S = 15.0
 
 
@@ -53,6 +53,23 @@ class Attacker:
         payload = opening(protocol) + data
         await self.frame(WINDOW, SYN, stream, 0)
         return await self.frame(DATA, 0, stream, len(payload), payload)
+
+    async def answer(self, protocol: str, data: bytes) -> None:
+        """Wait until the peer opens a stream of a protocol; agree, and send data on it. Fails when it opens none."""
+        received = bytearray()
+        opened = opening(protocol)
+        with trio.fail_after(PATIENCE_S):
+            while True:
+                received += await self._conn.read()
+                while len(received) >= HEADER.size:
+                    _, kind, _, stream, length = HEADER.unpack_from(received)
+                    end = HEADER.size + (length if kind == DATA else 0)
+                    if len(received) < end:
+                        break
+                    if kind == DATA and received[HEADER.size : end] == opened:
+                        await self.frame(DATA, ACK, stream, len(opened + data), opened + data)
+                        return
+                    del received[:end]
 
     async def until_closed(self) -> None:
         """Read until the peer closes the connection; fails when it does not."""

@@ -53,7 +53,9 @@ class TestNode:
         self.comings: list[tuple[Peer, bool]] = []
         self._changed = asyncio.Event()
         self.network.on_direct(lambda peer, message: self._note(self.direct, (peer, message)))
-        self.network.subscribe(TX, lambda peer, message: self._note(self.gossip, (peer, message)))
+        self.on_gossip: Callable[[str, bytes], None] = lambda peer, message: None
+        """Hears gossip as it comes, too."""
+        self.network.subscribe(TX, self._take_gossip)
         self.network.on_peer(lambda peer, connected: self._note(self.comings, (peer, connected)))
 
     @property
@@ -83,6 +85,10 @@ class TestNode:
         """Wait for peers."""
         wanted = {other.id for other in others}
         await self.until(lambda: wanted <= {peer.id for peer in self.network.peers()}, "the peers are there")
+
+    def _take_gossip(self, peer: str, message: bytes) -> None:
+        self._note(self.gossip, (peer, message))
+        self.on_gossip(peer, message)
 
     def _note(self, where: list[tuple[str, bytes]] | list[tuple[Peer, bool]], what: object) -> None:
         where.append(what)  # type: ignore[arg-type]

@@ -61,7 +61,9 @@ def test_two_nodes_exchange_messages_gossip_and_requests(fast_path: bool, tmp_pa
     asyncio.run(life())
 
 
-@paths
+@pytest.mark.parametrize(
+    "fast_path", [pytest.param(True, id="fast"), pytest.param(False, id="stock", marks=pytest.mark.long)]
+)
 def test_requests_have_bounds(fast_path: bool, tmp_path: Path) -> None:
     async def life() -> None:
         one, two = TestNode(tmp_path, 1, fast_path=fast_path), TestNode(tmp_path, 2, fast_path=fast_path)

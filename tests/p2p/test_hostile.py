@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import trio
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.peer.id import ID
 
 from tests.p2p.attacker import DATA, HEADER, PING, SYN, WINDOW, connected
-from tests.p2p.nodes import ECHO, TestNode, start_pair, stop
+from tests.p2p.nodes import ECHO, PATIENCE_S, TestNode, start_pair, stop
+from zg_node.p2p.exchange import ANSWER_MAX_BYTES, HINTS_MAX, encode_hints
 from zg_node.p2p.framing import PART_HEADER, prefixed
 from zg_node.p2p.negotiation import token
-from zg_node.p2p.topics import BULK_PROTOCOL, DIRECT_PROTOCOL, MESH_PROTOCOL
+from zg_node.p2p.topics import BULK_PROTOCOL, DIRECT_PROTOCOL, MESH_PROTOCOL, PEERS_PROTOCOL
+from zg_node.p2p.varint import encode_varint
 
 MIB = 1024 * 1024
 RESIDENT_MAX_BYTES = 300 * MIB
@@ -59,7 +64,9 @@ class Field:
         return min(seen())
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["fast", "stock"])
+@pytest.fixture(
+    scope="module", params=[pytest.param(True, id="fast"), pytest.param(False, id="stock", marks=pytest.mark.long)]
+)
 def field(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     home: Path = tmp_path_factory.mktemp("hostile")
     with asyncio.Runner() as runner:
@@ -73,7 +80,7 @@ def field(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     [
         b"\x00" * 1_000,
         b"\xff" * 1_000,
-        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", marks=pytest.mark.long),  # it looks like half a negotiation
         b"\x13/multistream/1.0.0\n" + b"\xff" * 999,
     ],
     ids=["zeros", "ones", "http", "half a negotiation"],
@@ -219,6 +226,37 @@ def test_a_negotiation_that_is_none_costs_points(field: Field) -> None:
     assert field.score_after(attack) == 75
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [encode_varint(9) + b"\xff" * 9, encode_varint(9) + b"/ip4/nope", encode_varint(ANSWER_MAX_BYTES + 1)],
+    ids=["no text", "no address", "too long"],
+)
+def test_hints_that_are_none_cost_points(field: Field, answer: bytes) -> None:
+    async def attack(address: str) -> str:
+        async with connected(address) as peer:
+            await peer.answer(PEERS_PROTOCOL, answer)
+            await peer.read_for(0.5)
+            return peer.name
+
+    assert field.score_after(attack) == 75
+
+
+def test_false_hints_cost_no_more_than_dials(field: Field) -> None:
+    """HINTS_MAX peers that nobody is, at a port where nobody listens."""
+
+    async def attack(address: str) -> str:
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        names = [ID.from_pubkey(create_new_key_pair(bytes([index]) * 32).public_key) for index in range(HINTS_MAX)]
+        body = encode_hints(f"/ip4/127.0.0.1/tcp/{port}/p2p/{name}" for name in names)
+        async with connected(address) as peer:
+            await peer.answer(PEERS_PROTOCOL, encode_varint(len(body)) + body)
+            await peer.read_for(0.5)
+            return peer.name
+
+    field.attack(attack)
+
+
 def test_one_who_goes_on_is_banned(field: Field) -> None:
     async def attack(address: str) -> str:
         async with connected(address) as peer:
@@ -245,11 +283,11 @@ def test_a_question_that_never_ends_is_given_up(field: Field) -> None:
 
 def test_one_who_reads_nothing_delays_nobody(field: Field) -> None:
     """The victim broadcasts 40 MB; the friend has it all while the attacker's window stays shut."""
-    message = bytes(MIB)
+    message, done = bytes(MIB), threading.Event()
 
     async def attack(address: str) -> str:
         async with connected(address) as peer:
-            await trio.sleep(6)
+            await trio.to_thread.run_sync(done.wait, PATIENCE_S)
             return peer.name
 
     async def broadcast() -> None:
@@ -258,6 +296,7 @@ def test_one_who_reads_nothing_delays_nobody(field: Field) -> None:
         for index in range(40):
             field.victim.network.broadcast(message)
             await field.friend.until(lambda count=index: len(field.friend.direct) > before + count, "it arrives")  # type: ignore[misc]
+        done.set()
 
     async def both() -> None:
         await asyncio.gather(broadcast(), asyncio.to_thread(trio.run, attack, field.victim.network.addresses[0]))

@@ -183,6 +183,39 @@ async def _write_and_close(stream: FastStream, data: bytes) -> None:
     await stream.close()
 
 
+def test_a_little_is_written_at_once_until_the_window_is_full_or_the_stream_over() -> None:
+    async def life() -> None:
+        async with pair() as (one, two, _):
+            out = await one.open_stream()
+            incoming = await two.accept_stream()
+            piece = bytes(yamux.FRAME_MAX_BYTES)
+            assert not out.write_now(piece + b"x")
+            for _ in range(WINDOW_BYTES // len(piece)):
+                assert out.write_now(piece)
+            assert not out.write_now(b"x")
+            received = 0
+            while received < WINDOW_BYTES:
+                received += len(await incoming.read())
+            await trio.testing.wait_all_tasks_blocked()
+            assert out.write_now(b"x")
+            await out.close()
+            assert not out.write_now(b"x")
+
+    trio.run(life)
+
+
+def test_nothing_is_written_at_once_while_the_socket_is_behind() -> None:
+    async def life() -> None:
+        async with pair() as (one, _two, _):
+            streams = [await one.open_stream() for _ in range(3)]
+            piece = bytes(yamux.FRAME_MAX_BYTES)
+            written = sum(stream.write_now(piece) for stream in streams for _ in range(4))
+            assert written == yamux.QUEUE_BYTES // len(piece) + 1 or written == yamux.QUEUE_BYTES // len(piece)
+            assert not streams[2].write_now(b"x")
+
+    trio.run(life)
+
+
 def test_a_stream_that_is_not_read_stops_its_writer_and_no_other() -> None:
     async def work() -> None:
         async with pair() as (one, two, _):

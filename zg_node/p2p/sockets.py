@@ -14,11 +14,9 @@ import trio
 async def receive(stream: trio.SocketStream, limit: int) -> bytes:
     """What has come, at most `limit` bytes; b"" at the end. Raises OSError, trio.ClosedResourceError."""
     while True:
-        if stream.socket.fileno() < 0:
-            raise trio.ClosedResourceError
-        await trio.lowlevel.wait_readable(stream.socket)
+        await trio.lowlevel.wait_readable(_descriptor(stream))
         try:
-            return os.read(stream.socket.fileno(), limit)
+            return os.read(_descriptor(stream), limit)
         except BlockingIOError:
             continue
 
@@ -26,18 +24,17 @@ async def receive(stream: trio.SocketStream, limit: int) -> bytes:
 async def send_all(stream: trio.SocketStream, data: bytes) -> None:
     """Write everything; waits only when the socket takes no more. One task at a time. Raises OSError,
     trio.ClosedResourceError."""
-    try:
-        sent = os.write(stream.socket.fileno(), data)
-    except BlockingIOError:
-        sent = 0
-    if sent == len(data):
-        return
-    rest = memoryview(data)[sent:]
+    rest = memoryview(data)
     while rest:
-        if stream.socket.fileno() < 0:
-            raise trio.ClosedResourceError
-        await trio.lowlevel.wait_writable(stream.socket)
         try:
-            rest = rest[os.write(stream.socket.fileno(), rest) :]
+            rest = rest[os.write(_descriptor(stream), rest) :]
         except BlockingIOError:
-            continue
+            await trio.lowlevel.wait_writable(_descriptor(stream))
+
+
+def _descriptor(stream: trio.SocketStream) -> int:
+    """The file descriptor. Raises trio.ClosedResourceError."""
+    descriptor: int = stream.socket.fileno()
+    if descriptor < 0:
+        raise trio.ClosedResourceError
+    return descriptor

@@ -57,6 +57,11 @@ class GuardedConn(SwarmConn):
 
     swarm: GuardedSwarm
 
+    def __init__(self, muxed_conn: IMuxedConn, swarm: GuardedSwarm, direction: str) -> None:
+        super().__init__(muxed_conn, swarm, direction=direction)
+        self.introduced = trio.Event()
+        """Everybody knows of the peer: before that, nobody could say what to do with its streams."""
+
     async def _handle_muxed_stream(self, muxed_stream: IMuxedStream) -> None:
         counts, peer = self.swarm.counts, self.muxed_conn.peer_id
         if len(self.streams) >= STREAMS_PER_CONNECTION_MAX:
@@ -64,6 +69,7 @@ class GuardedConn(SwarmConn):
             return
         stream = await self._add_stream(muxed_stream)
         try:
+            await self.introduced.wait()
             await self.swarm.common_stream_handler(stream)
         except (InvalidMessage, DecodeError, ParseError, MessageTooLarge) as error:
             log.debug("malformed peer=%s protocol=%s error=%s", peer, stream.protocol_id, error)
@@ -172,7 +178,7 @@ class GuardedSwarm(Swarm):
             self.counts["refused"] += 1
             await contained(self.counts, muxed_conn.close)
             raise SwarmException("not admitted")
-        conn = GuardedConn(muxed_conn, self, direction=direction)
+        conn = GuardedConn(muxed_conn, self, direction)
         conn.set_transport_info(muxed_conn.get_transport_addresses(), muxed_conn.get_connection_type())
         self._contained.run_task(muxed_conn.start)
         await muxed_conn.event_started.wait()
@@ -180,7 +186,10 @@ class GuardedSwarm(Swarm):
         await conn.event_started.wait()
         self.connections.setdefault(peer, []).append(conn)
         self.counts["connections"] += 1
-        await self.notify_connected(conn)
+        try:
+            await self.notify_connected(conn)
+        finally:
+            conn.introduced.set()
         return conn
 
     async def dial(self, address: Multiaddr, peer: ID) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_a_key_that_runs_twice_is_slashed_and_the_others_go_on(own: Network) -> 
         cluster.nodes[DOUBLED].start()
         twin.start()
         for asked in others:
-            eventually("the doubled key is slashed", lambda asked=asked: is_slashed(cluster, asked, DOUBLED), SLASHED_S)
+            eventually("the doubled key is slashed", partial(is_slashed, cluster, asked, DOUBLED), SLASHED_S)
         await_finality(cluster, others)
     assert load.told > 0
     twin.close()

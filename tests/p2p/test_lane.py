@@ -1,0 +1,61 @@
+"""The queue of a stream, and the short way past it."""
+
+from __future__ import annotations
+
+import trio
+import trio.testing
+
+from zg_node.p2p.lane import Lane
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    lane = Lane(3)
+    assert lane.put(b"ab")
+    assert not lane.put(b"cd")
+    assert lane.put(b"c")
+
+
+def test_an_idle_writer_is_bypassed_and_a_busy_one_is_not() -> None:
+    written: list[bytes] = []
+
+    def bypass(message: bytes) -> bool:
+        if message == b"wait":
+            return False
+        written.append(message)
+        return True
+
+    async def life() -> None:
+        lane, batches = Lane(100), list[list[bytes]]()
+
+        async def write() -> None:
+            batches.append(await lane.all(bypass))
+
+        assert lane.put(b"before the writer")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(write)
+        assert batches == [[b"before the writer"]]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(write)
+            await trio.testing.wait_all_tasks_blocked()
+            lane.put(b"at once")
+            lane.put(b"wait")
+            lane.put(b"behind it")
+        assert written == [b"at once"]
+        assert batches[1:] == [[b"wait", b"behind it"]]
+        lane.put(b"while it writes")
+        assert written == [b"at once"]
+
+    trio.run(life)
+
+
+def test_what_could_not_be_written_is_the_next_again() -> None:
+    async def life() -> None:
+        lane = Lane(100)
+        lane.put(b"one")
+        lane.put(b"two")
+        batch = await lane.all()
+        lane.put(b"three")
+        lane.put_back(batch)
+        assert [await lane.next() for _ in range(3)] == [b"one", b"two", b"three"]
+
+    trio.run(life)
