@@ -37,8 +37,17 @@ def test_an_attempt_without_a_block_is_repeated_later_but_not_after_the_heartbea
 def test_the_work_of_a_block_is_building_and_committing() -> None:
     clock = BlockClock(ON_DEMAND, LAST_MS)
     clock.proposed(LAST_MS + 10, LAST_MS + 30, found=True)
+    clock.built(LAST_MS + 40)
     clock.committed(LAST_MS + 40, LAST_MS + 50)
-    assert clock.due_ms(waiting=True) == LAST_MS + 50 + 2 * 30
+    assert clock.due_ms(waiting=True) == LAST_MS + 40 + 2 * 30
+
+
+def test_the_pause_is_counted_from_the_notarization() -> None:
+    clock = BlockClock(ON_DEMAND, LAST_MS)
+    clock.built(LAST_MS + 300)
+    assert clock.due_ms(waiting=False) == LAST_MS + 1_300
+    clock.committed(LAST_MS + 300, LAST_MS + 500)
+    assert clock.due_ms(waiting=False) == LAST_MS + 1_300
 
 
 @pytest.mark.parametrize(

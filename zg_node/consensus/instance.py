@@ -249,3 +249,9 @@ class Instance(Protocol):
     def view(self) -> int:
         """The view this validator is in."""
         ...
+
+    @property
+    def built_view(self) -> int:
+        """The newest view in which a block is notarized: when it grows, a block has been made, on every node at about
+        the same time."""
+        ...

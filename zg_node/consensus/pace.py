@@ -32,7 +32,8 @@ class BlockClock:
 
     pace: Pace
     last_block_ms: int
-    """When the last block became final here."""
+    """When the last block was notarized, as far as is known here; not when it became final, which comes later and on
+    some nodes before the next view begins, on others after it."""
     work_ms: float = 0.0
     """How long building and committing the last block took."""
     retry_ms: int = 0
@@ -58,7 +59,10 @@ class BlockClock:
         if not found:
             self.retry_ms = now_ms + RETRY_MS
 
+    def built(self, now_ms: int) -> None:
+        """A block has been notarized."""
+        self.last_block_ms = now_ms
+
     def committed(self, started_ms: int, now_ms: int) -> None:
         """A block became final; committing it took from `started_ms` until now."""
-        self.last_block_ms = now_ms
         self.work_ms += now_ms - started_ms

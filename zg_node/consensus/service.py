@@ -143,6 +143,7 @@ class ShardConsensus:
         self._due_timer: asyncio.TimerHandle | None = None
         self._tasks = asyncio.TaskGroup()
         self._awaited_view = 0
+        self._built_view = 0
         self._fetching: set[bytes] = set()
         self.epoch = epochs.after(chain.head)
         self.instance = epochs.instance(self.epoch, self._restored())
@@ -167,7 +168,6 @@ class ShardConsensus:
 
     async def synced(self, block: StoredBlock) -> None:
         """Sync has committed this block: go on from there."""
-        self._blocks.last_block_ms = self._clock.monotonic_ms()
         self._events.put_nowait(Synced(block.consensus.view, block.number, block.hash))
 
     def encoded_block(self, view: int, block_hash: bytes) -> bytes | None:
@@ -184,7 +184,7 @@ class ShardConsensus:
 
     async def run(self) -> None:
         """Drive the instance. Raises what makes the node unable to go on."""
-        self._blocks.last_block_ms = self._clock.monotonic_ms()
+        self._blocks.built(self._clock.monotonic_ms())
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -209,6 +209,9 @@ class ShardConsensus:
         finally:
             if isinstance(event, Received):
                 self._received -= 1
+        if self.instance.built_view != self._built_view:
+            self._built_view = self.instance.built_view
+            self._blocks.built(self._clock.monotonic_ms())
         persists = [effect for effect in effects if isinstance(effect, Persist)]
         if persists:
             await self._persist(persists)

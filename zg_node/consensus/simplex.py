@@ -83,6 +83,8 @@ class Simplex:
         self.domain = domain
         self.view = restored.view + 1
         self.final_view = restored.view
+        self.built_view = restored.view
+        """The newest view in which a block is notarized."""
         """View of the last committed block."""
         self._record = Record(restored, is_last)
         self._ballot = Ballot(signer, domain, self._record, restored)
@@ -339,6 +341,8 @@ class Simplex:
         if len(self.members.validators) > 1:
             out.append(Broadcast(certificate))
         self._touched.add(certificate.view)
+        if certificate.kind is not VoteKind.SKIP:
+            self.built_view = max(self.built_view, certificate.view)
         if certificate.kind is VoteKind.FINALIZE:
             self._pace.relax()
         if certificate.view >= self.view:
@@ -420,6 +424,7 @@ class Simplex:
             return
         self._record.sync(number, block_hash, view)
         self.final_view = view
+        self.built_view = max(self.built_view, view)
         if view >= self.view:
             self._enter(view + 1)
 
