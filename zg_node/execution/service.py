@@ -167,9 +167,9 @@ class Chain:
         head = self.blocks.by_number(number)
         if head is None or head.hash != block_hash:
             raise Corrupt(
-                f"{directory}: the state is at block {number}, which the block store does not hold: the log has lost its "
-                "end. Restore the directory from a copy, or remove its state, blocks and log (keep votes and voter), and "
-                "let the node sync again"
+                f"{directory}: the state is at block {number}, which the block store does not hold: the log has lost "
+                "its end. Restore the directory from a copy, or remove its state, blocks and log (keep votes and "
+                "voter), and let the node sync again"
             )
         self.head = head
 

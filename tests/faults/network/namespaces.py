@@ -10,8 +10,10 @@ and what the test itself says to a node is never dropped.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,7 +52,7 @@ class Namespaces:
         """Take it down, whatever of it is there."""
         for name in _names():
             if name.startswith(f"{self._name}-"):
-                subprocess.run(["ip", "netns", "del", name], check=False)  # with its interfaces and routes
+                _remove(name)
 
     def address(self, node: int) -> str:
         """Where `node` is reached, by the others and by the test."""
@@ -113,7 +115,16 @@ def _sweep() -> None:
     for name in _names():
         found = NAMES.match(name)
         if found is not None and not Path(f"/proc/{found[1]}").exists():
-            subprocess.run(["ip", "netns", "del", name], check=False)
+            _remove(name)
+
+
+def _remove(name: str) -> None:
+    """End what runs there, and take it away with its interfaces and routes."""
+    found = subprocess.run(["ip", "netns", "pids", name], check=False, capture_output=True, text=True)
+    for pid in map(int, found.stdout.split()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    subprocess.run(["ip", "netns", "del", name], check=False)
 
 
 def _ip(*arguments: str) -> None:
