@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import rlp
-
 from zg_node.errors import InvalidMessage
+from zg_node.types import encoding
 
 
 def strings(data: bytes, count: int, max_bytes: int, what: str) -> list[bytes]:
@@ -20,6 +19,6 @@ def decode(data: bytes, max_bytes: int, what: str) -> object:
     if len(data) > max_bytes:
         raise InvalidMessage(f"{what} of {len(data)} bytes")
     try:
-        return rlp.decode(data)
-    except (rlp.exceptions.RLPException, RecursionError) as error:
+        return encoding.decode(data)
+    except ValueError as error:
         raise InvalidMessage(f"{what}: {error}") from error
