@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -29,6 +30,16 @@ def spread(values: Sequence[float], unit: str, digits: int = 0) -> str:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run on the event loop that the load generator is made for."""
+    """Run on the event loop that the load generator is made for; SIGTERM ends it as Ctrl-C does, and no server that it
+    started is left behind."""
+
+    async def cancellable() -> T:
+        task = asyncio.ensure_future(main)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await task
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+        try:
+            return runner.run(cancellable())
+        except asyncio.CancelledError:
+            raise SystemExit(128 + signal.SIGTERM) from None
