@@ -82,7 +82,7 @@ class GoDaemon:
             stderr=asyncio.subprocess.DEVNULL,
         )
         async with asyncio.timeout(START_TIMEOUT_S):
-            while not control.exists():
+            while not await _listens(control):
                 assert process.returncode is None, "the daemon ended"
                 await asyncio.sleep(0.02)
         return cls(process, control)
@@ -130,6 +130,16 @@ class GoDaemon:
         answer = await _read_prefixed(reader)
         assert answer.startswith(_number(1, 0)), answer  # Response.type is OK
         return reader, writer
+
+
+async def _listens(control: Path) -> bool:
+    """Whether somebody accepts connections there; the socket's file comes a moment earlier."""
+    try:
+        _, writer = await asyncio.open_unix_connection(control)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    writer.close()
+    return True
 
 
 async def _read_prefixed(reader: asyncio.StreamReader) -> bytes:

@@ -151,7 +151,9 @@ async def all_hear_all(members: Sequence[Member]) -> None:
         assert len(counted) == (len(members) - 1) * MESSAGES_EACH, f"{member.name} heard something twice"
 
 
-@pytest.mark.parametrize("fast_path", [True, False], ids=["fast", "stock"])
+@pytest.mark.parametrize(
+    "fast_path", [pytest.param(True, id="fast"), pytest.param(False, id="stock", marks=pytest.mark.long)]
+)
 def test_one_mesh_with_javascript_and_go_delivers_everything(
     fast_path: bool, npm_packages: Path, tmp_path: Path
 ) -> None:
