@@ -192,8 +192,6 @@ class P2pSettings(Section):
     """Where to listen, as a multiaddress; port 0 takes a free one."""
     bootstrap: tuple[Annotated[str, Field(pattern=r"^/.+/p2p/[1-9A-HJ-NP-Za-km-z]+$")], ...] = ()
     """Nodes to connect to first and to stay connected to: multiaddresses that end in /p2p/<peer id>."""
-    connections_max: Positive = 64
-    """Connections in all; validators are kept when others must go."""
     fast_path: bool = True
     """Our own hot path below libp2p's wire protocol; off runs the library as it is."""
     dht: bool = True

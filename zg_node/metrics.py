@@ -14,12 +14,6 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""What `render` is served as."""
-
-LATENCY_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Upper bounds for histograms of how long something took."""
-
 
 def new_registry() -> CollectorRegistry:
     """A registry of one node that already tells the process's memory, CPU time, files and garbage collection."""

@@ -13,7 +13,7 @@ WORK_SHARE = 2
 load."""
 INTERVAL_MAX_MS = 250
 RETRY_MS = 20
-"""When waiting transactions do not fit into a block yet (gas rate, base fee), look again after this long."""
+"""When waiting transactions do not fit into a block yet (gas rate), look again after this long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,6 @@ class Frame(IntEnum):
     # node → host
     CONFIGURE = 1  # json
     SUBSCRIBE = 2  # topic
-    SERVE = 3  # protocol
     PUBLISH = 4  # topic, message
     SEND = 5  # peer, message
     BROADCAST = 6  # message

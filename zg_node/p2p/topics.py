@@ -2,7 +2,7 @@
 
     /zg/<network>/<shard>/{tx,block,evidence}/1     gossip; <network> is the first 8 bytes of the network's hash, in hex
     /zg/direct/1, /zg/bulk/1                         small and large messages of `Network.send`
-    /zg/blocksync/1, /zg/dachunk/1, /zg/segment/1    requests
+    /zg/blocksync/1 …                                requests; each service names its own
     /zg/peers/1                                      peer exchange
 
 A topic that is not in `allowed_topics` is refused whoever asks for it, so that peers cannot make us keep state for
@@ -20,10 +20,6 @@ DIRECT_PROTOCOL = "/zg/direct/1"
 BULK_PROTOCOL = "/zg/bulk/1"
 PEERS_PROTOCOL = "/zg/peers/1"
 MESH_PROTOCOL = "/meshsub/1.1.0"
-
-BLOCKSYNC_PROTOCOL = "/zg/blocksync/1"
-CHUNK_PROTOCOL = "/zg/dachunk/1"
-SEGMENT_PROTOCOL = "/zg/segment/1"
 
 
 def topic(network: str, shard: int, kind: TopicKind) -> str:
