@@ -3,6 +3,7 @@
     echo of a direct message     p50 0.4 ms, p99 1 ms      gossip, 200 B at 500/s    p50 1.5 ms, p99 6 ms
     connect                      15 ms                     gossip, 33 KB at 160/s    p99 10 ms
     large direct messages        200 MB/s                  CPU of a host at 11,000 tx/s (33 KB at 40/s)    6 % of a core
+    direct messages, everybody to everybody: CPU of a host for one in or out, 30 µs
 
 Every figure includes both sockets between node and host. `--path` chooses our own Yamux and gossip, or the library's.
 """
@@ -32,6 +33,10 @@ TX = topic(NETWORK, 0, "tx")
 ECHO = "/zg/echo/1"
 STAMP_BYTES = 8
 LARGE_BYTES = 4 * 1024 * 1024
+LARGE_COUNT = 20
+"""Fewer bytes than a peer may send in a burst."""
+COUNTS_S = 1.2
+"""For hosts to say how much CPU time they took."""
 SETTLE_S = 2.5
 """For meshes to form."""
 CALM_S = 0.3
@@ -147,6 +152,25 @@ async def stream(one: Member, other: Member, count: int) -> float:
     return count * LARGE_BYTES / (time.perf_counter() - began) / 1e6
 
 
+async def everybody(nodes: list[Member], rounds: int) -> tuple[list[float], float]:
+    """(seconds of rounds in which each node broadcasts and hears the others, host CPU in seconds a message in or
+    out)."""
+    nodes[0].echoes = False
+    await asyncio.sleep(COUNTS_S)
+    times, cpu_before = [], sum(node.cpu_s() for node in nodes)
+    for _ in range(rounds):
+        began = time.perf_counter()
+        for node in nodes:
+            node.network.broadcast(b"x" * 300)
+        for node in nodes:
+            for _ in range(NODES - 1):
+                await node.direct.get()
+        times.append(time.perf_counter() - began)
+    await asyncio.sleep(COUNTS_S)
+    messages = rounds * NODES * 2 * (NODES - 1)
+    return times, (sum(node.cpu_s() for node in nodes) - cpu_before) / messages
+
+
 async def gossip(nodes: list[Member], size: int, rate: float, seconds: float) -> tuple[list[float], float, float]:
     """(delays in seconds, share delivered, CPU of one host as a share of a core) of messages by all nodes in turn."""
     for node in nodes:
@@ -158,7 +182,7 @@ async def gossip(nodes: list[Member], size: int, rate: float, seconds: float) ->
         stamp = time.monotonic_ns().to_bytes(STAMP_BYTES, "big")
         nodes[index % NODES].network.publish(TX, stamp + body)
     elapsed = time.perf_counter() - began
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(COUNTS_S)
     cpu = (sum(node.cpu_s() for node in nodes) - cpu_before) / NODES / elapsed
     delays = [delay for node in nodes for delay in node.delays_s]
     return delays, len(delays) / (count * (NODES - 1)), cpu
@@ -177,7 +201,9 @@ async def measure(fast_path: bool, samples: int, seconds: float) -> None:
         click.echo(f"connect              {quantiles(connects)} of {len(connects)}   (target 15 ms)")
         click.echo(f"echo                 {quantiles(await echo(nodes[1], nodes[0], samples))}   (target 0.4, 1)")
         click.echo(f"request              {quantiles(await requests(nodes[1], nodes[0], samples))}")
-        click.echo(f"large messages       {await stream(nodes[0], nodes[1], 30):.0f} MB/s   (target 200)")
+        click.echo(f"large messages       {await stream(nodes[0], nodes[1], LARGE_COUNT):.0f} MB/s   (target 200)")
+        rounds, cpu_s = await everybody(nodes, samples)
+        click.echo(f"all to all           {quantiles(rounds)} a round, {cpu_s * 1e6:.0f} µs a message   (target 30)")
         for name, size, rate, target in (
             ("gossip 200 B, 500/s", 200, 500.0, "target 1.5, 6"),
             ("gossip 33 KB, 160/s", 33_000, 160.0, "target p99 10"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import trio
 from libp2p.abc import ISecureConn
@@ -24,8 +25,11 @@ from zg_node.p2p.negotiation import opening, token
 
 HEADER = struct.Struct(">BBHII")
 DATA, WINDOW, PING = 0, 1, 2
-SYN, ACK = 1, 2
+SYN, ACK, FIN, RST = 1, 2, 4, 8
 PATIENCE_S = 15.0
+
+Respond = Callable[["Attacker", int, bytes], Awaitable[None]]
+"""(who answers, stream, what came on it)."""
 
 
 class Attacker:
@@ -40,6 +44,15 @@ class Attacker:
         """Send bytes inside of the encryption; returns whether the peer still listens."""
         try:
             await self._conn.write(data)
+        except (IOException, trio.BrokenResourceError, trio.ClosedResourceError):
+            return False
+        return True
+
+    async def write_raw(self, data: bytes) -> bool:
+        """Send bytes past the encryption; returns whether the peer still listens."""
+        raw: Any = self._conn
+        try:
+            await raw.conn.read_writer.read_write_closer.write(data)
         except (IOException, trio.BrokenResourceError, trio.ClosedResourceError):
             return False
         return True
@@ -71,6 +84,21 @@ class Attacker:
                         return
                     del received[:end]
 
+    async def answer_all(self, respond: Respond, seconds: float) -> None:
+        """For a while, give `respond` each stream that the peer opens, with what was said on it first."""
+        received = bytearray()
+        with trio.move_on_after(seconds):
+            while True:
+                received += await self._conn.read()
+                while len(received) >= HEADER.size:
+                    _, kind, _, stream, length = HEADER.unpack_from(received)
+                    end = HEADER.size + (length if kind == DATA else 0)
+                    if len(received) < end:
+                        break
+                    if kind == DATA and stream:
+                        await respond(self, stream, bytes(received[HEADER.size : end]))
+                    del received[:end]
+
     async def until_closed(self) -> None:
         """Read until the peer closes the connection; fails when it does not."""
         with trio.fail_after(PATIENCE_S):
@@ -87,8 +115,8 @@ class Attacker:
 
 
 @asynccontextmanager
-async def connected(address: str) -> AsyncIterator[Attacker]:
-    """Connect with an identity that nobody has seen before."""
+async def connected(address: str, early: bytes = b"") -> AsyncIterator[Attacker]:
+    """Connect with an identity that nobody has seen before; `early` are frames in the record that agrees on Yamux."""
     bare, peer = parse_peer_address(address)
     keys = create_new_key_pair(secrets.token_bytes(32))
     noise = Noise(keys, noise_privkey=create_noise_key_pair().private_key)
@@ -96,7 +124,7 @@ async def connected(address: str) -> AsyncIterator[Attacker]:
     stream = await trio.open_tcp_stream(*endpoint(bare))
     async with stream:
         secured = await upgrader.upgrade_security(RawConnection(TrioTCPStream(stream), True), True, peer)
-        await secured.write(token("/multistream/1.0.0") + token("/yamux/1.0.0"))
+        await secured.write(token("/multistream/1.0.0") + token("/yamux/1.0.0") + early)
         expected = token("/multistream/1.0.0") + token("/yamux/1.0.0")
         received = b""
         while len(received) < len(expected):

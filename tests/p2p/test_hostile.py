@@ -4,21 +4,26 @@ scored whom it could name."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import trio
 from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.exceptions import BaseLibp2pError
 from libp2p.peer.id import ID
 
 from tests.p2p.attacker import DATA, HEADER, PING, SYN, WINDOW, connected
 from tests.p2p.nodes import ECHO, PATIENCE_S, TestNode, start_pair, stop
+from zg_node.errors import Unavailable
 from zg_node.p2p.exchange import ANSWER_MAX_BYTES, HINTS_MAX, encode_hints
 from zg_node.p2p.framing import PART_HEADER, prefixed
 from zg_node.p2p.negotiation import token
+from zg_node.p2p.swarm import SOCKETS_MAX
 from zg_node.p2p.topics import BULK_PROTOCOL, DIRECT_PROTOCOL, MESH_PROTOCOL, PEERS_PROTOCOL
 from zg_node.p2p.varint import encode_varint
 
@@ -142,6 +147,21 @@ def test_frames_that_are_too_large(field: Field, frame: bytes) -> None:
         assert field.score_after(attack) == 75
     else:  # the library closes the connection and says nothing
         field.attack(attack)
+
+
+def test_connections_that_end_at_once_leave_room_for_others(field: Field) -> None:
+    """More of them than there may be sockets."""
+
+    async def attack(address: str) -> str:
+        for _ in range(SOCKETS_MAX + 20):
+            with contextlib.suppress(OSError, BaseLibp2pError):
+                async with connected(address, HEADER.pack(9, 9, 9, 9, 9)):
+                    pass
+        async with connected(address) as newcomer:
+            await newcomer.read_for(0.1)
+            return newcomer.name
+
+    field.attack(attack)
 
 
 def test_data_for_a_stream_that_is_over(field: Field) -> None:
@@ -279,6 +299,43 @@ def test_a_question_that_never_ends_is_given_up(field: Field) -> None:
             return peer.name
 
     field.attack(attack)
+
+
+def test_half_questions_fill_the_house_but_for_protected_peers(field: Field) -> None:
+    done = threading.Event()
+
+    async def attack(address: str) -> str:
+        async with AsyncExitStack() as stack:
+            crowd = [await stack.enter_async_context(connected(address)) for _ in range(5)]
+            for peer in crowd:
+                for index in range(16):
+                    await peer.open(ECHO, b"\0\0\1\0" + b"half", stream=2 * index + 1)
+            while not done.is_set():
+                for peer in crowd:
+                    await peer.frame(PING, SYN, 0, 1)
+                await trio.sleep(0.2)
+            return crowd[0].name
+
+    async def ask_until_refused() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                await field.friend.network.request(field.victim.id, ECHO, b"well?", 5)
+
+    async def ask() -> None:
+        victim, friend = field.victim, field.friend
+        try:
+            with pytest.raises(Unavailable):
+                await ask_until_refused()
+            victim.network.protect(friend.id, True)
+            assert await friend.network.request(victim.id, ECHO, b"well?", 5) == b"well?"
+        finally:
+            done.set()
+            victim.network.protect(friend.id, False)
+
+    async def both() -> None:
+        await asyncio.gather(ask(), asyncio.to_thread(trio.run, attack, field.victim.network.addresses[0]))
+
+    field._runner.run(both())
 
 
 def test_one_who_reads_nothing_delays_nobody(field: Field) -> None:

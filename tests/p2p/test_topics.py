@@ -5,9 +5,5 @@ def test_topics_are_pinned() -> None:
     assert topic("0123456789abcdef", 3, "tx") == "/zg/0123456789abcdef/3/tx/1"
 
 
-def test_a_network_has_three_topics_a_shard() -> None:
-    topics = allowed_topics("0123456789abcdef", 2)
-    assert len(topics) == 6
-    assert topic("0123456789abcdef", 1, "evidence") in topics
-    assert topic("0123456789abcdef", 2, "tx") not in topics
-    assert topic("fedcba9876543210", 1, "tx") not in topics
+def test_a_network_has_a_topic_a_shard_and_no_other_is_allowed() -> None:
+    assert allowed_topics("0123456789abcdef", 2) == {"/zg/0123456789abcdef/0/tx/1", "/zg/0123456789abcdef/1/tx/1"}

@@ -1,146 +1,30 @@
-"""Our Yamux alone, over a pipe without encryption."""
+"""Our Yamux: streams, windows, those who break the protocol, and consumers that take data as they come."""
 
 from __future__ import annotations
-
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import trio
 import trio.testing
-from libp2p.io.exceptions import IOException
-from libp2p.peer.id import ID
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable, MuxedStreamEOF, MuxedStreamError, MuxedStreamReset
 
+from tests.p2p.plain_yamux import PEER, against_frames, pair, run
 from zg_node.p2p import yamux
-from zg_node.p2p.yamux import (
+from zg_node.p2p.yamux import PING_INTERVAL_S, SILENCE_MAX_S
+from zg_node.p2p.yamux_frame import (
     ACK,
     DATA,
     FIN,
+    FRAME_MAX_BYTES,
     GO_AWAY,
     HEADER,
     PING,
-    PING_INTERVAL_S,
     RST,
-    SILENCE_MAX_S,
     SYN,
     WINDOW_BYTES,
     WINDOW_MAX_BYTES,
     WINDOW_UPDATE,
-    FastStream,
-    FastYamux,
 )
-
-PEER = ID(b"peer")
-
-
-class PlainSession:
-    """What `FastYamux` uses of a Noise session, with no encryption: packets are a length and the bytes."""
-
-    def __init__(self, pipe: Any) -> None:
-        def clear(_: None, data: bytes) -> bytes:
-            return bytes(data)
-
-        cipher = SimpleNamespace(encrypt_with_ad=clear, decrypt_with_ad=clear)
-        protocol = SimpleNamespace(cipher_state_encrypt=cipher, cipher_state_decrypt=cipher)
-        self.conn = SimpleNamespace(
-            noise_state=SimpleNamespace(noise_protocol=protocol), read_writer=SimpleNamespace(read_write_closer=self)
-        )
-        self._pipe = pipe
-
-    def _drain(self, _: None) -> bytes:
-        return b""
-
-    async def read(self) -> bytes:
-        try:
-            return bytes(await self._pipe.receive_some(100_000))
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise IOException(str(error)) from error
-
-    async def write(self, data: bytes) -> None:
-        try:
-            await self._pipe.send_all(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise IOException(str(error)) from error
-
-    async def close(self) -> None:
-        await trio.aclose_forcefully(self._pipe)
-
-
-@asynccontextmanager
-async def pair() -> AsyncIterator[tuple[FastYamux, FastYamux, list[ID]]]:
-    """Two ends of a connection, and who was found to break the protocol."""
-    left, right = trio.testing.memory_stream_pair()
-    invalid: list[ID] = []
-    one = FastYamux(PlainSession(left), PEER, True, invalid.append)  # type: ignore[arg-type]
-    two = FastYamux(PlainSession(right), PEER, False, invalid.append)  # type: ignore[arg-type]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(one.start)
-        nursery.start_soon(two.start)
-        await one.event_started.wait()
-        await two.event_started.wait()
-        yield one, two, invalid
-        await one.close()
-        await two.close()
-
-
-class Frames:
-    """A peer that writes frames by hand and remembers those of the other side."""
-
-    def __init__(self, pipe: Any) -> None:
-        self._pipe = pipe
-        self._read = b""
-
-    async def send(self, *frames: bytes) -> None:
-        data = b"".join(frames)
-        for offset in range(0, len(data), 60_000):
-            packet = data[offset : offset + 60_000]
-            await self._pipe.send_all(len(packet).to_bytes(2, "big") + packet)
-
-    async def next(self, kind: int) -> tuple[int, int, int]:
-        """(flags, stream, length) of the next frame of a kind; others and payloads are passed over."""
-        while True:
-            _, found, flags, stream, length = HEADER.unpack(await self._take(HEADER.size))
-            if found == DATA:
-                await self._take(length)
-            if found == kind:
-                return flags, stream, length
-
-    async def _take(self, size: int) -> bytes:
-        while len(self._read) < size:
-            head = await self._pipe.receive_some(2)
-            if not head:
-                raise EOFError
-            length = int.from_bytes(head, "big")
-            while length:
-                data = await self._pipe.receive_some(length)
-                self._read += data
-                length -= len(data)
-        found, self._read = self._read[:size], self._read[size:]
-        return found
-
-
-@asynccontextmanager
-async def against_frames() -> AsyncIterator[tuple[FastYamux, Frames, list[ID]]]:
-    """A connection whose peer is written by hand."""
-    left, right = trio.testing.memory_stream_pair()
-    invalid: list[ID] = []
-    conn = FastYamux(PlainSession(left), PEER, False, invalid.append)  # type: ignore[arg-type]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(conn.start)
-        await conn.event_started.wait()
-        yield conn, Frames(right), invalid
-        await conn.close()
-
-
-def run(work: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        with trio.fail_after(10):
-            await work()
-
-    trio.run(bounded)
+from zg_node.p2p.yamux_stream import FastStream
 
 
 async def read_all(stream: FastStream) -> bytes:
@@ -188,7 +72,7 @@ def test_a_little_is_written_at_once_until_the_window_is_full_or_the_stream_over
         async with pair() as (one, two, _):
             out = await one.open_stream()
             incoming = await two.accept_stream()
-            piece = bytes(yamux.FRAME_MAX_BYTES)
+            piece = bytes(FRAME_MAX_BYTES)
             assert not out.write_now(piece + b"x")
             for _ in range(WINDOW_BYTES // len(piece)):
                 assert out.write_now(piece)
@@ -208,7 +92,7 @@ def test_nothing_is_written_at_once_while_the_socket_is_behind() -> None:
     async def life() -> None:
         async with pair() as (one, _two, _):
             streams = [await one.open_stream() for _ in range(3)]
-            piece = bytes(yamux.FRAME_MAX_BYTES)
+            piece = bytes(FRAME_MAX_BYTES)
             written = sum(stream.write_now(piece) for stream in streams for _ in range(4))
             assert written == yamux.QUEUE_BYTES // len(piece) + 1 or written == yamux.QUEUE_BYTES // len(piece)
             assert not streams[2].write_now(b"x")
@@ -365,3 +249,86 @@ def test_a_goodbye_ends_the_connection_without_blame() -> None:
             assert invalid == []
 
     run(work)
+
+
+def test_a_consumer_has_what_waited_and_what_comes_until_the_end() -> None:
+    async def work() -> None:
+        async with pair() as (one, two, _):
+            here, taken = await one.open_stream(), bytearray()
+
+            def take(data: bytes | memoryview) -> float:
+                taken.extend(data)
+                return 0.0
+
+            await here.write(b"early ")
+            there = await two.accept_stream()
+            await trio.testing.wait_all_tasks_blocked()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(there.consume, take)
+                await trio.testing.wait_all_tasks_blocked()
+                assert taken == b"early "
+                await here.write(bytes(2 * WINDOW_BYTES))  # more than a window: what is consumed is granted again
+                await here.close()
+            assert taken == b"early " + bytes(2 * WINDOW_BYTES)
+
+    run(work)
+
+
+def test_what_a_consumer_raises_ends_its_stream_and_no_other() -> None:
+    def fail(data: bytes | memoryview) -> float:
+        raise LookupError("a fault of ours")
+
+    async def work() -> None:
+        async with pair() as (one, two, invalid):
+            bad, good = await one.open_stream(), await one.open_stream()
+            for stream in (bad, good):
+                await stream.write(b"x")
+            failing, other = await two.accept_stream(), await two.accept_stream()
+            with pytest.raises(LookupError):
+                await failing.consume(fail)
+            await bad.write(b"more")
+            await good.write(b"y")
+            await trio.testing.wait_all_tasks_blocked()
+            assert await other.read() == b"xy"
+            assert invalid == []
+
+    run(work)
+
+
+def test_a_reset_wakes_a_consumer() -> None:
+    async def work() -> None:
+        async with pair() as (one, two, _):
+            here = await one.open_stream()
+            await here.write(b"x")
+            there = await two.accept_stream()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(here.reset)
+                with pytest.raises(MuxedStreamReset):
+                    await there.consume(lambda data: 0.0)
+
+    run(work)
+
+
+def test_a_consumer_that_wants_a_pause_stops_the_whole_connection() -> None:
+    taken: list[bytes] = []
+
+    def take(data: bytes | memoryview) -> float:
+        taken.append(bytes(data))
+        return 3.0
+
+    async def work() -> None:
+        async with pair() as (one, two, _):
+            here = await one.open_stream()
+            await here.write(b"one")
+            there = await two.accept_stream()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(there.consume, take)
+                await trio.sleep(1)
+                await here.write(b"two")
+                await trio.sleep(1.5)
+                assert taken == [b"one"]
+                await trio.sleep(1)
+                assert taken == [b"one", b"two"]
+                await here.close()
+
+    trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))

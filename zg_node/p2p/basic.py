@@ -29,6 +29,7 @@ from zg_node.p2p.contain import Counts, contained
 from zg_node.p2p.muxer import Muxer
 from zg_node.p2p.negotiation import accept, confirm
 from zg_node.p2p.network import Offence
+from zg_node.p2p.reactor import Reactor
 from zg_node.p2p.stream import PeerStream
 from zg_node.p2p.swarm import LIBRARY_ERRORS, STREAM_TIMEOUT_S, GuardedSwarm, Offend
 from zg_node.p2p.varint import take_prefixed
@@ -56,19 +57,18 @@ class GuardedHost(BasicHost):
     def create(
         cls,
         identity: bytes,
-        fast_path: bool,
+        reactor: Reactor | None,
         nursery: trio.Nursery,
         counts: Counts,
         offend: Offend,
         admit: Callable[[ID], bool],
     ) -> GuardedHost:
-        """A host that speaks TCP, Noise and Yamux, and nothing else. `identity` is an Ed25519 seed."""
+        """A host that speaks TCP, Noise and Yamux, and nothing else. `identity` is an Ed25519 seed; `reactor` runs our
+        own Yamux, and without one it is the library's."""
         keys = create_new_key_pair(identity)
         noise = Noise(keys, noise_privkey=create_noise_key_pair().private_key)
         upgrader = TransportUpgrader({NOISE_ID: noise}, {}, int(STREAM_TIMEOUT_S))
-        upgrader.muxer_multistream = Muxer(
-            fast_path, lambda peer: offend(peer, Offence.MALFORMED), int(STREAM_TIMEOUT_S)
-        )
+        upgrader.muxer_multistream = Muxer(reactor, lambda peer: offend(peer, Offence.MALFORMED), int(STREAM_TIMEOUT_S))
         peer_id, peerstore = ID.from_pubkey(keys.public_key), PeerStore(max_peers=PEERS_REMEMBERED_MAX)
         peerstore.add_key_pair(peer_id, keys)
         return cls(GuardedSwarm(peer_id, peerstore, upgrader, nursery, counts, offend, admit), counts)

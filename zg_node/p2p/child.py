@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import cast
 
 from zg_node.errors import InvalidMessage
-from zg_node.p2p.framing import FRAME_MAX_BYTES, Frame, Splitter, pack, unpack
+from zg_node.p2p.framing import FRAME_MAX_BYTES, Buffer, Frame, Splitter, pack, unpack
 
 MODULE = "zg_node.p2p.host"
 QUEUE_MAX_BYTES = 64 * 1024 * 1024
@@ -60,7 +60,7 @@ class Child:
     def __init__(self, link: _Link, process: asyncio.subprocess.Process) -> None:
         self._link = link
         self._process = process
-        self._waiting: list[bytes] = []
+        self._waiting: list[Buffer] = []
         self._waiting_bytes = 0
         self._loop = asyncio.get_running_loop()
 
@@ -95,11 +95,11 @@ class Child:
 
     def tell(self, kind: Frame, *fields: bytes) -> None:
         """Send a command that must not be lost."""
-        frame = pack(kind, *fields)
+        head, last = pack(kind, *fields)
         if not self._waiting:
             self._loop.call_soon(self._flush)
-        self._waiting.append(frame)
-        self._waiting_bytes += len(frame)
+        self._waiting += (head, last)
+        self._waiting_bytes += len(head) + len(last)
 
     def offer(self, kind: Frame, *fields: bytes) -> bool:
         """Send a message unless the queue is full; returns whether it was taken."""
@@ -131,6 +131,6 @@ class Child:
             self._link.transport.close()
 
     def _flush(self) -> None:
-        frames, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        pieces, self._waiting, self._waiting_bytes = self._waiting, [], 0
         if self._link.transport is not None:
-            self._link.transport.write(b"".join(frames))
+            self._link.transport.writelines(pieces)

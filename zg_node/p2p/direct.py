@@ -11,7 +11,7 @@ peer stays, what had been written on it may arrive twice, and what was waiting g
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import trio
@@ -22,7 +22,7 @@ from libp2p.peer.id import ID
 from zg_node.errors import InvalidMessage, Unavailable
 from zg_node.p2p.basic import GuardedHost
 from zg_node.p2p.contain import Counts, kept
-from zg_node.p2p.framing import PART_HEADER, PART_MAX_BYTES, SMALL_MAX_BYTES, Parts, Splitter, prefixed, split
+from zg_node.p2p.framing import PART_HEADER, PART_MAX_BYTES, SMALL_MAX_BYTES, Buffer, Parts, Splitter, prefixed, split
 from zg_node.p2p.lane import Lane
 from zg_node.p2p.network import DIRECT_MAX_BYTES
 from zg_node.p2p.peers import Connected, Peers
@@ -45,6 +45,7 @@ Writer = Callable[[PeerStream, Lane], Awaitable[None]]
 @dataclass(slots=True)
 class _Outgoing:
     small: Lane
+    """Of messages behind their length."""
     bulk: Lane
     scope: trio.CancelScope
 
@@ -58,7 +59,7 @@ class DirectStreams:
         peers: Peers,
         nursery: trio.Nursery,
         counts: Counts,
-        deliver: Callable[[str, bytes], None],
+        deliver: Callable[[str, Buffer], None],
     ) -> None:
         """`deliver` takes (peer, message)."""
         self._host = host
@@ -76,16 +77,19 @@ class DirectStreams:
     def send(self, name: str, message: bytes) -> None:
         """Queue a message for a peer; dropped when it is not connected or its queue is full."""
         outgoing = self._outgoing.get(name)
-        if outgoing is None:
-            return
-        lane = outgoing.small if len(message) <= SMALL_MAX_BYTES else outgoing.bulk
-        if not lane.put(message):
-            self._counts["dropped"] += 1
+        if outgoing is not None:
+            self._put([outgoing], message)
 
     def broadcast(self, message: bytes) -> None:
         """Queue a message for everybody."""
-        for name in self._outgoing:
-            self.send(name, message)
+        self._put(self._outgoing.values(), message)
+
+    def _put(self, receivers: Iterable[_Outgoing], message: bytes) -> None:
+        small = len(message) <= SMALL_MAX_BYTES
+        framed = prefixed(message) if small else message
+        for outgoing in receivers:
+            if not (outgoing.small if small else outgoing.bulk).put(framed):
+                self._counts["dropped"] += 1
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -131,25 +135,27 @@ class DirectStreams:
         assert isinstance(stream, PeerStream)
         peer = stream.muxed_conn.peer_id
         name, held = peer.to_base58(), 0
+
+        def take(data: bytes | memoryview) -> float:
+            nonlocal held
+            frames = splitter.feed(data)
+            for frame in frames:
+                message = bytes(frame) if parts is None else parts.add(frame)
+                if message:
+                    self._deliver(name, message)
+            if parts is not None:
+                self._assembly_bytes += parts.held_bytes - held
+                held = parts.held_bytes
+                if self._assembly_bytes > ASSEMBLY_MAX_BYTES:
+                    self._counts["dropped"] += 1
+                    raise Unavailable("too many unfinished messages")
+            return self._peers.count_messages(peer, len(frames))
+
         self._reading[name] += 1
         try:
             if self._reading[name] > READERS_PER_PEER_MAX:
                 raise Unavailable("too many direct streams")
-            while data := await stream.read_some():
-                frames = splitter.feed(data)
-                for frame in frames:
-                    message = frame if parts is None else parts.add(frame)
-                    if message:
-                        self._deliver(name, message)
-                if parts is not None:
-                    self._assembly_bytes += parts.held_bytes - held
-                    held = parts.held_bytes
-                    if self._assembly_bytes > ASSEMBLY_MAX_BYTES:
-                        self._counts["dropped"] += 1
-                        raise Unavailable("too many unfinished messages")
-                pause_s = self._peers.count_messages(peer, len(frames))
-                if pause_s > 0:
-                    await trio.sleep(pause_s)
+            await stream.consume(take)
         finally:
             self._assembly_bytes -= held
             self._reading[name] -= 1
@@ -158,15 +164,13 @@ class DirectStreams:
 
 
 async def _write_small(stream: PeerStream, lane: Lane) -> None:
-    """Write small messages, all that wait at once. Raises what the library raises when the peer goes away."""
-
-    def now(message: bytes) -> bool:
-        return stream.write_now(prefixed(message))
+    """Write small messages, which are framed already, all that wait at once. Raises what the library raises when the
+    peer goes away."""
 
     while True:
-        batch = await lane.all(now)
+        batch = await lane.all(stream.write_now)
         try:
-            await stream.write(b"".join(prefixed(message) for message in batch))
+            await stream.write(b"".join(batch))
         except LIBRARY_ERRORS:
             lane.put_back(batch)
             raise
@@ -179,6 +183,7 @@ async def _write_bulk(stream: PeerStream, lane: Lane) -> None:
         try:
             for part in split(message):
                 await stream.write(part)
+                await trio.lowlevel.checkpoint()
         except LIBRARY_ERRORS:
             lane.put_back([message])
             raise

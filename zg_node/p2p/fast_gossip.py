@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import OrderedDict
+from functools import lru_cache
 
 import trio
 from cryptography.exceptions import InvalidSignature
@@ -76,11 +77,11 @@ class FastGossip:
             self._perform(self._mesh.heartbeat(trio.current_time()))
             await trio.sleep(HEARTBEAT_S)
 
-    async def subscribe(self, topic: str) -> None:
+    def subscribe(self, topic: str) -> None:
         """Follow a topic."""
         self._perform(self._mesh.subscribe(topic, trio.current_time()))
 
-    async def publish(self, topic: str, message: bytes) -> None:
+    def publish(self, topic: str, message: bytes) -> None:
         """Sign and send."""
         self._sequence += 1
         signed = rpc_pb2.Message(
@@ -97,7 +98,7 @@ class FastGossip:
                     if lane is not None and not lane.put(encode_varint(len(frame)) + frame):
                         self._counts["dropped"] += 1
                 case DeliverEffect(topic, source, message):
-                    name = ID(source).to_base58()
+                    name = _name(source)
                     if not self._peers.is_banned(name):
                         self._deliver(topic, name, message)
                 case Offend(peer, offence):
@@ -144,18 +145,23 @@ class FastGossip:
         assert isinstance(stream, PeerStream)
         peer = stream.muxed_conn.peer_id
         key, buffer = peer.to_bytes(), bytearray()
+
+        def take(data: bytes | memoryview) -> float:
+            nonlocal buffer
+            buffer += data
+            pause_s = 0.0
+            while (frame := take_prefixed(buffer, RPC_MAX_BYTES)) is not None:
+                if key in self._scopes:
+                    worth, effects = self._mesh.receive(key, frame, trio.current_time())
+                    self._perform(effects)
+                    pause_s = self._peers.count_messages(peer, worth)
+            return pause_s
+
         self._readers[key] = self._readers.get(key, 0) + 1
         try:
             if self._readers[key] > READERS_PER_PEER_MAX:
                 raise Unavailable("too many gossip streams")
-            while data := await stream.read_some():
-                buffer += data
-                while (frame := take_prefixed(buffer, RPC_MAX_BYTES)) is not None:
-                    if key not in self._scopes:
-                        return
-                    worth, effects = self._mesh.receive(key, frame, trio.current_time())
-                    self._perform(effects)
-                    await self._peers.take_messages(peer, worth)
+            await stream.consume(take)
         finally:
             self._readers[key] -= 1
             if not self._readers[key]:
@@ -188,6 +194,12 @@ class Verifier:
                 self._keys.popitem(last=False)
             self._keys[source] = key
         return key
+
+
+@lru_cache(maxsize=KEYS_MAX)
+def _name(source: bytes) -> str:
+    """A peer's id in base58, which takes longer than a hash."""
+    return str(ID(source).to_base58())
 
 
 def _verify_other(message: rpc_pb2.Message) -> bool:

@@ -25,6 +25,9 @@ FRAME_MAX_BYTES = DIRECT_MAX_BYTES + 64 * 1024
 """Largest frame between a node and its host."""
 
 _LENGTH = struct.Struct(">I")
+_HEAD = struct.Struct(">IB")
+
+Buffer = bytes | bytearray | memoryview
 
 
 class Splitter:
@@ -33,27 +36,44 @@ class Splitter:
     def __init__(self, limit_bytes: int) -> None:
         """`limit_bytes` bounds a frame's body."""
         self._limit = limit_bytes
-        self._buffer = bytearray()
+        self._head = b""
+        """The beginning of a length."""
+        self._body: bytearray | None = None
+        """A body that is not whole, of its full length."""
+        self._filled = 0
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes as they came; returns the bodies that are complete now. Raises InvalidMessage on a length beyond
-        the limit."""
-        buffer = self._buffer
-        buffer += data
-        bodies: list[bytes] = []
-        position, end = 0, len(buffer)
+    def feed(self, data: bytes | memoryview) -> list[memoryview]:
+        """Take bytes as they came; returns the bodies that are complete now. They may be parts of `data`. Raises
+        InvalidMessage on a length beyond the limit."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        view, bodies = memoryview(data), list[memoryview]()
+        position, end = self._fill(view, bodies) if self._body is not None else 0, len(view)
         while end - position >= LENGTH_BYTES:
-            (length,) = _LENGTH.unpack_from(buffer, position)
+            (length,) = _LENGTH.unpack_from(view, position)
             if length > self._limit:
                 raise InvalidMessage(f"a frame of {length} bytes, where {self._limit} are allowed")
-            if end - position - LENGTH_BYTES < length:
-                break
-            position += LENGTH_BYTES
-            bodies.append(bytes(memoryview(buffer)[position : position + length]))
-            position += length
-        if position:
-            del buffer[:position]
+            start = position + LENGTH_BYTES
+            position = start + length
+            if position > end:
+                self._body, self._filled = bytearray(length), 0
+                self._fill(view[start:], bodies)
+                return bodies
+            bodies.append(view[start:position])
+        self._head = bytes(view[position:])
         return bodies
+
+    def _fill(self, view: memoryview, bodies: list[memoryview]) -> int:
+        """Add to the body that is not whole; returns how much of `view` that takes."""
+        body = self._body
+        assert body is not None
+        size = min(len(body) - self._filled, len(view))
+        body[self._filled : self._filled + size] = view[:size]
+        self._filled += size
+        if self._filled == len(body):
+            bodies.append(memoryview(body))
+            self._body = None
+        return size
 
 
 def prefixed(body: bytes) -> bytes:
@@ -82,7 +102,7 @@ class Parts:
         """Memory that the unfinished message takes."""
         return len(self._message)
 
-    def add(self, part: bytes) -> bytes | None:
+    def add(self, part: bytes | memoryview) -> bytearray | None:
         """Take the next part; returns the message when it is whole. Raises InvalidMessage when the part is not the
         one that follows."""
         if len(part) <= PART_HEADER.size:
@@ -96,8 +116,7 @@ class Parts:
         self._message += memoryview(part)[PART_HEADER.size :]
         if len(self._message) < total:
             return None
-        message = bytes(self._message)
-        self._message = bytearray()
+        message, self._message = self._message, bytearray()
         return message
 
 
@@ -130,28 +149,33 @@ class Frame(IntEnum):
     LOG = 41  # level, text
 
 
-def pack(kind: Frame, *fields: bytes) -> bytes:
-    """A frame, prefixed."""
+_KINDS = {kind.value: kind for kind in Frame}
+
+
+def pack(kind: Frame, *fields: Buffer) -> tuple[bytes, Buffer]:
+    """A frame, prefixed, in two pieces: the second is the last field, which may be large and is not copied."""
+    if not fields:
+        return _HEAD.pack(1, kind), b""
     total = 1 + LENGTH_BYTES * len(fields) + sum(map(len, fields))
-    pieces = [_LENGTH.pack(total), bytes((kind,))]
-    for field in fields:
+    pieces: list[Buffer] = [_HEAD.pack(total, kind)]
+    for field in fields[:-1]:
         pieces += (_LENGTH.pack(len(field)), field)
-    return b"".join(pieces)
+    pieces.append(_LENGTH.pack(len(fields[-1])))
+    return b"".join(pieces), fields[-1]
 
 
-def unpack(body: bytes) -> tuple[Frame, list[bytes]]:
+def unpack(body: memoryview) -> tuple[Frame, list[bytes]]:
     """A frame's kind and fields. Raises InvalidMessage."""
     try:
-        kind = Frame(body[0])
-        fields, position = [], 1
-        while position < len(body):
-            (length,) = _LENGTH.unpack_from(body, position)
-            position += LENGTH_BYTES
-            if length > len(body) - position:
+        kind, fields = _KINDS[body[0]], list[bytes]()
+        position, end = 1, len(body)
+        while position < end:
+            start = position + LENGTH_BYTES
+            position = start + _LENGTH.unpack_from(body, position)[0]
+            if position > end:
                 raise InvalidMessage("a frame that ends within a field")
-            fields.append(body[position : position + length])
-            position += length
-    except (IndexError, ValueError, struct.error) as error:
+            fields.append(bytes(body[start:position]))
+    except (IndexError, KeyError, struct.error) as error:
         raise InvalidMessage("not a frame") from error
     return kind, fields
 

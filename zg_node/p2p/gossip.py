@@ -23,10 +23,10 @@ class Gossip(Protocol):
         """Until cancelled."""
         ...
 
-    async def subscribe(self, topic: str) -> None:
+    def subscribe(self, topic: str) -> None:
         """Follow a topic."""
         ...
 
-    async def publish(self, topic: str, message: bytes) -> None:
+    def publish(self, topic: str, message: bytes) -> None:
         """Sign and send."""
         ...

@@ -2,7 +2,8 @@
 
     python -m zg_node.p2p.host <fd>
 
-    node ══ Link ══ Host ─┬─ GuardedSwarm, Peers, Dialer     connections
+    node ══ Link ══ Host ─┬─ Reactor                         every socket of a running connection
+                          ├─ GuardedSwarm, Peers, Dialer     connections
                           ├─ Exchange, Table, LocalNetwork   whom else there is to dial
                           ├─ DirectStreams                   send, broadcast
                           ├─ Requests                        request, serve
@@ -15,6 +16,7 @@ identity comes over the socket, never on the command line.
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -32,16 +34,17 @@ from libp2p.peer.id import ID
 from zg_node.errors import InvalidMessage, Unavailable
 from zg_node.p2p.address import Multiaddr, MultiaddrError, check_free, endpoint
 from zg_node.p2p.basic import GuardedHost
-from zg_node.p2p.contain import Counts, contained, kept, log
+from zg_node.p2p.contain import Counts, kept, log
 from zg_node.p2p.dialer import Dialer
 from zg_node.p2p.direct import DirectStreams
 from zg_node.p2p.discovery import LocalNetwork, Table
 from zg_node.p2p.exchange import Exchange
 from zg_node.p2p.fast_gossip import FastGossip
-from zg_node.p2p.framing import Frame, number, to_number
+from zg_node.p2p.framing import Buffer, Frame, number, to_number
 from zg_node.p2p.gossip import Gossip
 from zg_node.p2p.link import Link, LinkLogHandler
 from zg_node.p2p.peers import Connected, Peers
+from zg_node.p2p.reactor import Reactor, install
 from zg_node.p2p.requests import Requests
 from zg_node.p2p.score import BanFile
 from zg_node.p2p.settings import P2pSettings, decode_settings
@@ -50,9 +53,10 @@ from zg_node.p2p.stock_gossip import StockGossip
 from zg_node.p2p.topics import allowed_topics
 
 COUNTS_INTERVAL_S = 1.0
+GC_ALLOCATIONS = 20_000
+"""Containers made between two looks for cycles; what the library loads at the start is never looked at again."""
 BANS_FILE = "bans.json"
 BOOK_FILE = "peers.json"
-GOODBYE_TIMEOUT_S = 1.0
 
 _PR_SET_PDEATHSIG = 1
 _PAGE_BYTES = resource.getpagesize()
@@ -61,7 +65,9 @@ _PAGE_BYTES = resource.getpagesize()
 class Host:
     """Everything of one run, and what the node's commands mean."""
 
-    def __init__(self, settings: P2pSettings, protocols: tuple[str, ...], link: Link, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, settings: P2pSettings, protocols: tuple[str, ...], reactor: Reactor, link: Link, nursery: trio.Nursery
+    ) -> None:
         counts = link.counts
         self._settings = settings
         self._link = link
@@ -70,7 +76,12 @@ class Host:
         home = settings.home
         self._peers = Peers(nursery, counts, BanFile(home / BANS_FILE))
         self._host = GuardedHost.create(
-            settings.identity, settings.fast_path, nursery, counts, self._peers.offend, self._peers.admits
+            settings.identity,
+            reactor if settings.fast_path else None,
+            nursery,
+            counts,
+            self._peers.offend,
+            self._peers.admits,
         )
         self._peers.watch(self._host.swarm)
         self._peers.on_points = self._tell_points
@@ -132,18 +143,21 @@ class Host:
         """Keep what the next run wants to know."""
         self._dialer.save()
 
-    def command(self, kind: Frame, fields: list[bytes]) -> None:
-        """Do what the node says."""
+    def command(self, kind: Frame, fields: list[bytes]) -> bool:
+        """Do what the node says; returns whether to go on. Raises Unavailable."""
+        if kind is Frame.STOP:
+            return False
         self._commands[kind](*fields)
+        return True
 
     # ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _subscribe(self, topic: bytes) -> None:
         assert topic.decode() in self._topics
-        self._nursery.start_soon(contained, self._counts, self._gossip.subscribe, topic.decode())
+        self._gossip.subscribe(topic.decode())
 
     def _publish(self, topic: bytes, message: bytes) -> None:
-        self._nursery.start_soon(contained, self._counts, self._gossip.publish, topic.decode(), message)
+        self._gossip.publish(topic.decode(), message)
 
     def _request(self, key: bytes, peer: bytes, protocol: bytes, question: bytes, timeout_ms: bytes) -> None:
         timeout_s = to_number(timeout_ms) / 1000
@@ -162,7 +176,7 @@ class Host:
     def _tell_points(self, name: str, points: int) -> None:
         self._link.tell(Frame.SCORE, name.encode(), number(points))
 
-    def _take_direct(self, name: str, message: bytes) -> None:
+    def _take_direct(self, name: str, message: Buffer) -> None:
         self._link.offer(Frame.DIRECT, name.encode(), message)
 
     def _take_gossip(self, topic: str, source: str, message: bytes) -> None:
@@ -192,39 +206,62 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
 
 
+class Run:
+    """One run of the process: the first frame configures a host, the others wait until that has started."""
+
+    def __init__(self, end: socket.socket, reactor: Reactor, nursery: trio.Nursery) -> None:
+        """`end` is our end of the socket to the node."""
+        self._reactor = reactor
+        self._nursery = nursery
+        self._host: Host | None = None
+        self._early: list[tuple[Frame, list[bytes]]] = []
+        """Frames that came while the host started."""
+        self._first = trio.Event()
+        end.setblocking(False)
+        self._link = Link(reactor, end.fileno(), reactor.counts)
+        self._link.on_frame = self._take_early
+
+    async def until_end(self) -> None:
+        """Run until the node closes the socket or says so. Raises InvalidMessage when it breaks the protocol."""
+        log.addHandler(LinkLogHandler(self._link))
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._configure)
+                await self._link.run()
+                nursery.cancel_scope.cancel()
+        except* Unavailable as errors:
+            self._link.tell(Frame.FAILED, str(errors.exceptions[0]).encode())
+            self._link.flush()
+        if self._host is not None:
+            self._host.stop()
+
+    def _take_early(self, kind: Frame, fields: list[bytes]) -> bool:
+        self._early.append((kind, fields))
+        self._first.set()
+        return kind is not Frame.STOP
+
+    async def _configure(self) -> None:
+        """Start a host and let it have what came. Raises InvalidMessage, Unavailable."""
+        await self._first.wait()
+        kind, fields = self._early.pop(0)
+        if kind is not Frame.CONFIGURE:
+            raise InvalidMessage("a host is configured first")
+        settings, protocols, log_level = decode_settings(fields[0])
+        log.setLevel(log_level)
+        host = Host(settings, protocols, self._reactor, self._link, self._nursery)
+        await host.start()
+        for kind, fields in self._early:
+            host.command(kind, fields)
+        gc.collect()
+        gc.freeze()
+        self._host, self._link.on_frame = host, host.command
+
+
 async def serve(end: socket.socket) -> None:
     """Run a host for the node at the other end, until it closes it."""
-    counts: Counts = Counts()
-    link = Link(trio.SocketStream(trio.socket.from_stdlib_socket(end)), counts)
-    log.addHandler(LinkLogHandler(link))
-    host: Host | None = None
-
     async with trio.open_nursery() as nursery:
-
-        async def on_frame(kind: Frame, fields: list[bytes]) -> bool:
-            nonlocal host
-            if host is not None:
-                if kind is Frame.STOP:
-                    return False
-                host.command(kind, fields)
-                return True
-            if kind is not Frame.CONFIGURE:
-                raise InvalidMessage("a host is configured first")
-            settings, protocols, log_level = decode_settings(fields[0])
-            log.setLevel(log_level)
-            host = Host(settings, protocols, link, nursery)
-            await host.start()
-            return True
-
-        nursery.start_soon(link.write_loop)
-        try:
-            await link.read_loop(on_frame)
-        except Unavailable as error:
-            link.tell(Frame.FAILED, str(error).encode())
-            with trio.move_on_after(GOODBYE_TIMEOUT_S):
-                await link.flush()
-        if host is not None:
-            host.stop()
+        with Reactor(nursery, Counts()) as reactor:
+            await Run(end, reactor, nursery).until_end()
         nursery.cancel_scope.cancel()
 
 
@@ -243,6 +280,8 @@ def main() -> None:
     logging.getLogger().addHandler(logging.NullHandler())
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
     log.propagate = False
+    install()
+    gc.set_threshold(GC_ALLOCATIONS)
     trio.run(serve, socket.socket(fileno=int(sys.argv[1])))
 
 

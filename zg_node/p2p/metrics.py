@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from zg_node.p2p.framing import Frame
+
 HOST_COUNTERS = {
     "connections": "Connections that completed a handshake.",
     "handshakes_failed": "Inbound connections that did not complete one.",
@@ -25,13 +27,19 @@ HOST_GAUGES = {
 }
 
 
+SENT_KINDS = (Frame.PUBLISH, Frame.SEND, Frame.BROADCAST, Frame.REQUEST)
+RECEIVED_KINDS = {Frame.GOSSIP: "gossip", Frame.DIRECT: "direct", Frame.ASKED: "request"}
+
+
 class P2pMetrics:
     """Metrics of the network; once a registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.peers = Gauge("zg_p2p_peers", "Connected peers.", registry=registry)
-        self.sent = Counter("zg_p2p_sent", "Messages given to the host.", ["kind"], registry=registry)
-        self.received = Counter("zg_p2p_received", "Messages taken from the host.", ["kind"], registry=registry)
+        sent = Counter("zg_p2p_sent", "Messages given to the host.", ["kind"], registry=registry)
+        self.sent = {kind: sent.labels(kind.name.lower()) for kind in SENT_KINDS}
+        received = Counter("zg_p2p_received", "Messages taken from the host.", ["kind"], registry=registry)
+        self.received = {kind: received.labels(name) for kind, name in RECEIVED_KINDS.items()}
         self.queue_drops = Counter(
             "zg_p2p_queue_drops", "Messages dropped because the host did not take them.", registry=registry
         )

@@ -12,6 +12,8 @@ from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID, Yamux
 
 from zg_node.errors import InvalidMessage
+from zg_node.p2p.noise import NoiseRecords
+from zg_node.p2p.reactor import Reactor
 from zg_node.p2p.yamux import FastYamux
 
 UNREAD_MAX_BYTES = 32 * 1024 * 1024
@@ -35,9 +37,10 @@ class BoundedYamux(Yamux):
 class Muxer(MuxerMultistream):
     """Offers Yamux and nothing else."""
 
-    def __init__(self, fast_path: bool, on_invalid: Callable[[ID], None], negotiate_timeout: int) -> None:
+    def __init__(self, reactor: Reactor | None, on_invalid: Callable[[ID], None], negotiate_timeout: int) -> None:
+        """`reactor` runs our Yamux; without one it is the library's."""
         super().__init__({TProtocol(PROTOCOL_ID): Yamux}, negotiate_timeout)
-        self._fast_path = fast_path
+        self._reactor = reactor
         self._on_invalid = on_invalid
 
     async def new_conn(self, conn: ISecureConn, peer_id: ID) -> IMuxedConn:
@@ -46,8 +49,10 @@ class Muxer(MuxerMultistream):
             await self._selector.select(conn, conn.is_initiator, self.negotiate_timeout)
         except UnicodeDecodeError as error:
             raise InvalidMessage("a protocol name that is not text") from error
-        if self._fast_path:
-            return FastYamux(conn, peer_id, conn.is_initiator, self._on_invalid)
+        if self._reactor is not None:
+            socket = conn.conn.read_writer.read_write_closer.stream  # type: ignore[attr-defined]
+            records = NoiseRecords(conn)
+            return FastYamux(conn, records, socket, self._reactor, peer_id, conn.is_initiator, self._on_invalid)
         muxed = BoundedYamux(conn, peer_id, conn.is_initiator)
         muxed.on_invalid = self._on_invalid
         return muxed

@@ -120,5 +120,5 @@ class Network(Protocol):
         ...
 
     def protect(self, peer: str, protected: bool) -> None:
-        """Keep a validator's connection when connections must be given up."""
+        """Keep a validator's connection when others must be given up, and let it in when there are too many."""
         ...

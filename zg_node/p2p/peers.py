@@ -1,7 +1,8 @@
 """Who is connected, who stays, and who is banned.
 
     connected ─▶ second connection of a peer? the one that the smaller id dialled stays
-              ─▶ more than 64 peers? the least useful one that nobody protects goes
+              ─▶ more than 64 peers? the least useful one that is not protected goes; if all are, protected ones
+                 still come in, up to the swarm's bound
     offence   ─▶ points; at 0: ban, disconnect, ban list
 
 One peer counts once, whatever connections it has for a moment.
@@ -24,7 +25,7 @@ from zg_node.p2p.bucket import MESSAGES_BURST, MESSAGES_PER_S, Bucket
 from zg_node.p2p.contain import Counts, contained, log
 from zg_node.p2p.network import Offence
 from zg_node.p2p.score import BAN_S, BanFile, ScoreBook
-from zg_node.p2p.stream import PAUSE_MAX_S
+from zg_node.p2p.sockets import PAUSE_MAX_S
 from zg_node.p2p.swarm import GuardedSwarm
 
 PEERS_MAX = 64
@@ -148,18 +149,21 @@ class Peers:
     # ── for the swarm ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def arrived(self, conn: INetConn) -> None:
-        """A connection stands."""
+        """A connection stands, unless it has ended meanwhile."""
         peer = conn.muxed_conn.peer_id
+        if conn.is_closed:
+            return
         if peer in self.table:
             self._nursery.start_soon(contained, self._counts, self._leave_one, peer)
             return
         if len(self.table) >= PEERS_MAX:
             self._counts["refused"] += 1
             victim = self._least_useful()
-            if victim is None:
+            if victim is not None:
+                self.disconnect(victim)
+            elif peer.to_base58() not in self._protected:
                 self._close(conn)
                 return
-            self.disconnect(victim)
         addresses = conn.get_transport_addresses()
         address = str(addresses[0]) if addresses else ""
         now_s = trio.current_time()

@@ -33,7 +33,7 @@ from zg_node.p2p.swarm import LIBRARY_ERRORS
 INBOUND_PER_PEER_MAX = 16
 """Questions of one peer and protocol under way."""
 INBOUND_MAX = 64
-"""Questions of one protocol under way."""
+"""Questions of one protocol under way; those of protected peers are taken beyond it."""
 OUTBOUND_PER_PEER_MAX = 8
 """Fewer than a peer takes, which is still closing the streams that we are done with."""
 QUESTION_TIMEOUT_S = 10.0
@@ -80,7 +80,8 @@ class Requests:
     async def _take(self, stream: PeerStream, protocol: str) -> None:
         peer = stream.muxed_conn.peer_id
         place, everyone = (peer.to_base58(), protocol), ("", protocol)
-        if self._inbound[place] >= INBOUND_PER_PEER_MAX or self._inbound[everyone] >= INBOUND_MAX:
+        crowded = self._inbound[everyone] >= INBOUND_MAX and not self._peers.is_protected(place[0])
+        if crowded or self._inbound[place] >= INBOUND_PER_PEER_MAX:
             self._counts["refused"] += 1
             raise Unavailable("too many questions")
         with _counted(self._inbound, place), _counted(self._inbound, everyone):

@@ -15,7 +15,7 @@ from libp2p.pubsub.rpc_queue import RpcQueue
 from libp2p.pubsub.validators import signature_validator
 
 from zg_node.p2p.basic import GuardedHost
-from zg_node.p2p.contain import ContainedManager, Counts, kept
+from zg_node.p2p.contain import ContainedManager, Counts, contained, kept
 from zg_node.p2p.gossip import HEARTBEAT_S, MESH_DEGREE, MESH_HIGH, MESH_LOW, RPC_MAX_BYTES, Deliver
 from zg_node.p2p.network import GOSSIP_MAX_BYTES, Offence
 from zg_node.p2p.peers import Peers
@@ -94,6 +94,7 @@ class StockGossip:
         deliver: Deliver,
     ) -> None:
         manager = ContainedManager(nursery, counts)
+        self._nursery = nursery
         self._router = _Router(
             protocols=[TProtocol(MESH_PROTOCOL)],
             degree=MESH_DEGREE,
@@ -117,8 +118,8 @@ class StockGossip:
             nursery.start_soon(kept, self._counts, self._pubsub.run)
             nursery.start_soon(kept, self._counts, self._router.run)
 
-    async def subscribe(self, topic: str) -> None:
-        await self._pubsub.subscribe(topic)
+    def subscribe(self, topic: str) -> None:
+        self._nursery.start_soon(contained, self._counts, self._pubsub.subscribe, topic)
 
-    async def publish(self, topic: str, message: bytes) -> None:
-        await self._pubsub.publish(topic, message)
+    def publish(self, topic: str, message: bytes) -> None:
+        self._nursery.start_soon(contained, self._counts, self._pubsub.publish, topic, message)

@@ -1,79 +1,17 @@
-"""What the host reads from and writes to: a metered socket below, streams with a push-back buffer above.
-
-`MeteredSocket` is where a peer's bucket is taken from: every byte that it sends passes here, before decryption.
-`PeerStream` is the library's stream without its locks, and with room for bytes that negotiation read too far.
-"""
+"""A stream to a peer: the library's without its locks, and with room for bytes that negotiation read too far."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import trio
-from libp2p.io.abc import ReadWriteCloser
 from libp2p.io.exceptions import ConnectionClosedError
 from libp2p.network.stream.exceptions import StreamClosed, StreamEOF, StreamReset
 from libp2p.network.stream.net_stream import NetStream
 from libp2p.stream_muxer.exceptions import MuxedConnError, MuxedStreamEOF, MuxedStreamError
 
-from zg_node.p2p.bucket import BYTES_BURST, BYTES_PER_S, Bucket
-from zg_node.p2p.contain import Counts
-from zg_node.p2p.sockets import receive, send_all
-from zg_node.p2p.yamux import FastStream
-
-READ_BYTES = 256 * 1024
-PAUSE_MAX_S = 5.0
-
-
-class MeteredSocket(ReadWriteCloser):
-    """A TCP connection that is read no faster than its bucket allows."""
-
-    def __init__(self, socket: trio.SocketStream, counts: Counts) -> None:
-        self._socket = socket
-        self._counts = counts
-        self._ahead = b""
-        self._bucket = Bucket.full(BYTES_PER_S, BYTES_BURST, trio.current_time())
-        self._remote: tuple[str, int] | None = None
-        name = socket.socket.getpeername()
-        if isinstance(name, tuple):
-            self._remote = (str(name[0]), int(name[1]))
-
-    async def read(self, n: int | None = None) -> bytes:
-        """At most `n` bytes, b"" at the end. Raises ConnectionClosedError."""
-        data = self._ahead
-        if not data:
-            data = await self._receive()
-        if n is None or n >= len(data):
-            self._ahead = b""
-            return data
-        self._ahead = data[n:]
-        return data[:n]
-
-    async def write(self, data: bytes) -> None:
-        """Everything, however long it takes. Raises ConnectionClosedError."""
-        try:
-            await send_all(self._socket, data)
-        except (OSError, trio.ClosedResourceError) as error:
-            raise ConnectionClosedError(str(error), transport="tcp") from error
-
-    async def close(self) -> None:
-        """Close without waiting for the other side."""
-        await trio.aclose_forcefully(self._socket)
-
-    def get_remote_address(self) -> tuple[str, int] | None:
-        """(IP address, port) of the peer."""
-        return self._remote
-
-    async def _receive(self) -> bytes:
-        try:
-            data = await receive(self._socket, READ_BYTES)
-        except (OSError, trio.ClosedResourceError) as error:
-            raise ConnectionClosedError(str(error), transport="tcp") from error
-        self._counts["bytes_received"] += len(data)
-        pause_s = self._bucket.take(len(data), trio.current_time())
-        if pause_s > 0:
-            self._counts["throttled"] += 1
-            await trio.sleep(min(pause_s, PAUSE_MAX_S))
-        return data
+from zg_node.p2p.sockets import READ_BYTES
+from zg_node.p2p.yamux_stream import Consumer, FastStream
 
 
 class PeerStream(NetStream):
@@ -115,6 +53,22 @@ class PeerStream(NetStream):
         except (MuxedStreamError, MuxedConnError) as error:
             raise StreamReset from error
 
+    async def consume(self, consumer: Consumer) -> None:
+        """Hand over everything that comes until the peer closes its side. Raises what the consumer raises, and
+        StreamReset."""
+        unread, self.unread = bytes(self.unread), bytearray()
+        if unread:
+            await _pause(consumer(unread))
+        muxed = self.muxed_stream
+        if isinstance(muxed, FastStream):
+            try:
+                await muxed.consume(consumer)
+            except (MuxedStreamError, MuxedConnError) as error:
+                raise StreamReset from error
+            return
+        while data := await self.read_some():
+            await _pause(consumer(data))
+
     async def write(self, data: bytes) -> None:
         """Everything, as the peer's window opens. Raises StreamClosed."""
         try:
@@ -145,3 +99,8 @@ class PeerStream(NetStream):
         """Forget the stream."""
         if self.swarm_conn is not None:
             self.swarm_conn.remove_stream(self)
+
+
+async def _pause(pause_s: float) -> None:
+    if pause_s > 0:
+        await trio.sleep(pause_s)

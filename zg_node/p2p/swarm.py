@@ -35,7 +35,8 @@ from zg_node.p2p.address import Multiaddr
 from zg_node.p2p.contain import ContainedManager, Counts, contained, log, log_contained
 from zg_node.p2p.negotiation import opening
 from zg_node.p2p.network import Offence
-from zg_node.p2p.stream import MeteredSocket, PeerStream
+from zg_node.p2p.sockets import MeteredSocket
+from zg_node.p2p.stream import PeerStream
 
 HANDSHAKE_TIMEOUT_S = 5.0
 STREAM_TIMEOUT_S = 5.0
@@ -180,11 +181,13 @@ class GuardedSwarm(Swarm):
             raise SwarmException("not admitted")
         conn = GuardedConn(muxed_conn, self, direction)
         conn.set_transport_info(muxed_conn.get_transport_addresses(), muxed_conn.get_connection_type())
+        self.connections.setdefault(peer, []).append(conn)  # first: it may end before the next line, which removes it
         self._contained.run_task(muxed_conn.start)
         await muxed_conn.event_started.wait()
         self._contained.run_task(conn.start)
         await conn.event_started.wait()
-        self.connections.setdefault(peer, []).append(conn)
+        if conn.is_closed:
+            raise SwarmException("the connection ended at once")
         self.counts["connections"] += 1
         try:
             await self.notify_connected(conn)

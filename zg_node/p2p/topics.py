@@ -1,9 +1,9 @@
 """Names on the wire: gossip topics and stream protocols.
 
-    /zg/<network>/<shard>/{tx,block,evidence}/1     gossip; <network> is the first 8 bytes of the network's hash, in hex
-    /zg/direct/1, /zg/bulk/1                         small and large messages of `Network.send`
-    /zg/blocksync/1 …                                requests; each service names its own
-    /zg/peers/1                                      peer exchange
+    /zg/<network>/<shard>/tx/1      gossip; <network> is the first 8 bytes of the network's hash, in hex
+    /zg/direct/1, /zg/bulk/1        small and large messages of `Network.send`
+    /zg/blocksync/1 …               requests; each service names its own
+    /zg/peers/1                     peer exchange
 
 A topic that is not in `allowed_topics` is refused whoever asks for it, so that peers cannot make us keep state for
 topics of their own invention.
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-TopicKind = Literal["tx", "block", "evidence"]
-TOPIC_KINDS: tuple[TopicKind, ...] = ("tx", "block", "evidence")
+TopicKind = Literal["tx"]
+TOPIC_KINDS: tuple[TopicKind, ...] = ("tx",)
 
 DIRECT_PROTOCOL = "/zg/direct/1"
 BULK_PROTOCOL = "/zg/bulk/1"

@@ -1,0 +1,147 @@
+"""A connected stream socket in the reactor's hands: read when it has bytes, written when its owner has output."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import Protocol
+
+from zg_node.p2p.framing import Buffer
+from zg_node.p2p.reactor import Reactor
+
+PIECES_MAX = 1024
+"""Pieces of output in one write; the system takes no more."""
+READ_MIN_BYTES = 8 * 1024
+READ_MAX_BYTES = 256 * 1024
+
+
+class Endpoint(Protocol):
+    """What a channel carries bytes for. Nothing here may wait; an exception ends the channel."""
+
+    def received(self, data: bytes) -> float:
+        """Take bytes as they came; returns the seconds for which no more are wanted."""
+        ...
+
+    def ended(self) -> None:
+        """Nothing more comes or goes: the other side closed, or the socket failed. Called once."""
+        ...
+
+    def output(self) -> list[Buffer]:
+        """Everything that waits to be written, and no longer does."""
+        ...
+
+
+class Channel:
+    """A connected stream socket in the reactor's hands."""
+
+    def __init__(self, reactor: Reactor, descriptor: int, endpoint: Endpoint) -> None:
+        """`descriptor` does not block, and stays open until `close` was called."""
+        self.descriptor = descriptor
+        self._reactor = reactor
+        self._endpoint = endpoint
+        self._rest: list[Buffer] = []
+        """Output that the socket has not taken."""
+        self._blocked = False
+        """Whether the reactor says when the socket takes more."""
+        self._flushing = False
+        """Whether the reactor flushes soon."""
+        self._paused = False
+        self._closed = False
+        self._read_bytes = READ_MIN_BYTES
+
+    def open(self) -> None:
+        """Begin to read."""
+        self._reactor.watch(self, select.EPOLLIN)
+
+    def close(self) -> None:
+        """Stop, and tell nobody. Safe to call again."""
+        if not self._closed:
+            self._closed = True
+            self._reactor.forget(self)
+
+    def pause(self, pause_s: float) -> None:
+        """Read nothing for a while."""
+        if not self._paused and not self._closed:
+            self._paused = True
+            self._watch()
+            self._reactor.after(pause_s, self)
+
+    def resume(self) -> None:
+        """Read again."""
+        self._paused = False
+        if not self._closed:
+            self._watch()
+
+    def flush_soon(self) -> None:
+        """Write the endpoint's output soon."""
+        if not self._flushing and not self._blocked:
+            self._flushing = True
+            self._reactor.flush_soon(self)
+
+    def flush(self) -> None:
+        """Write the endpoint's output, as much as the socket takes."""
+        self._flushing = False
+        while not self._closed:
+            pieces = self._rest or self._endpoint.output()
+            if not pieces:
+                if self._blocked:
+                    self._blocked = False
+                    self._watch()
+                return
+            now, later = pieces[:PIECES_MAX], pieces[PIECES_MAX:]
+            try:
+                written = os.writev(self.descriptor, now)
+            except BlockingIOError:
+                written = 0
+            except OSError:
+                self.end()
+                return
+            left = _after(now, written)
+            self._rest = left + later
+            if left:
+                if not self._blocked:
+                    self._blocked = True
+                    self._watch()
+                return
+
+    # ── for the reactor ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def ready(self, flags: int) -> None:
+        """The socket has events."""
+        if flags & select.EPOLLOUT:
+            self.flush()
+        if flags & ~select.EPOLLOUT and not self._closed:
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self.descriptor, self._read_bytes)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.end()
+            return
+        self._read_bytes = READ_MAX_BYTES if len(data) == self._read_bytes else READ_MIN_BYTES
+        pause_s = self._endpoint.received(data)
+        if pause_s > 0:
+            self.pause(pause_s)
+
+    def _watch(self) -> None:
+        events = 0 if self._paused else select.EPOLLIN
+        self._reactor.watch(self, events | select.EPOLLOUT if self._blocked else events)
+
+    def end(self) -> None:
+        """Stop, and tell the endpoint."""
+        self.close()
+        self._endpoint.ended()
+
+
+def _after(pieces: list[Buffer], written: int) -> list[Buffer]:
+    """What is left of pieces when their first bytes are gone."""
+    for index, piece in enumerate(pieces):
+        if written < len(piece):
+            return [memoryview(piece)[written:], *pieces[index + 1 :]]
+        written -= len(piece)
+    return []
