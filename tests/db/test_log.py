@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.db.damage import flip
 from tests.db.samples import chain, stored, stored_blocks
 from zg_node.db import log as block_log
 from zg_node.db.log import BlockLog, BlockRecord
@@ -16,7 +17,7 @@ from zg_node.errors import Corrupt, InvalidMessage
 from zg_node.types.block import StoredBlock
 from zg_node.types.hashing import keccak
 
-PINNED = "7314afb86dcdb0c14d6ffbf8dc5b10f4"
+PINNED = "aa009286054b08b1ee086957e019a216"
 """The first half of the keccak of a record's disk form."""
 
 
@@ -75,6 +76,35 @@ def test_a_sound_record_that_is_no_block_is_corrupt(tmp_path: Path) -> None:
     segments.append([b"something else"])
     segments.close()
     with pytest.raises(Corrupt, match="block record"):
+        replayed(tmp_path)
+
+
+def test_a_damaged_newest_block_is_named_with_what_to_do(tmp_path: Path) -> None:
+    log = BlockLog(tmp_path)
+    for block in chain(3):
+        log.append(BlockRecord(block, b"diff"))
+    log.close()
+    path = tmp_path / "00000001.log"
+    whole = path.read_bytes()
+    path.write_bytes(flip(whole, 8 * len(whole) - 1))
+    with pytest.raises(Corrupt, match=rf"the block log {tmp_path} is damaged: .* were durable\. Restore the shard's"):
+        replayed(tmp_path)
+    path.write_bytes(whole[:-1])
+    with pytest.raises(Corrupt, match="has lost its end"):
+        replayed(tmp_path)
+
+
+def test_a_damaged_block_in_an_older_segment_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block_log, "SEGMENT_MAX_BYTES", 1)
+    log = BlockLog(tmp_path)
+    for block in chain(3):
+        log.append(BlockRecord(block, b"diff"))
+    log.close()
+    path = tmp_path / "00000002.log"
+    path.write_bytes(flip(path.read_bytes(), 200))
+    with pytest.raises(Corrupt, match=rf"the block log {tmp_path} is damaged: .* bad record .*\. Restore the shard's"):
         replayed(tmp_path)
 
 

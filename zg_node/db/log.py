@@ -19,6 +19,10 @@ from zg_node.errors import Corrupt, InvalidMessage
 from zg_node.types.block import ConsensusHeader, Header, StoredBlock
 
 SEGMENT_MAX_BYTES = 64 * 1024 * 1024
+_ADVICE = (
+    "Restore the shard's directory from a copy of the stopped node, or, where other nodes have the blocks, remove its "
+    "state, blocks and log (keep votes and voter), and let the node sync again"
+)
 _LENGTHS = struct.Struct(">7I")
 
 
@@ -55,19 +59,22 @@ class BlockLog:
     """Append-only; one writer."""
 
     def __init__(self, directory: Path, files: Files = SYSTEM) -> None:
-        """Open or create. Raises Corrupt."""
-        self._segments = Segments(directory, "log", files)
+        """Open or create. Raises Corrupt with what to do."""
+        try:
+            self._segments = Segments(directory, "log", files)
+        except Corrupt as error:
+            raise _damaged(directory, error) from error
         self._last_block: dict[int, int] = {}
 
     def replay(self) -> Iterator[BlockRecord]:
         """Every record, oldest first; call once, before `append`. Raises Corrupt."""
-        for segment, payload in self._segments.records():
-            try:
+        try:
+            for segment, payload in self._segments.records():
                 record = BlockRecord.decode(payload)
-            except InvalidMessage as error:
-                raise Corrupt(f"{self._segments.directory}: {error}") from error
-            self._last_block[segment] = record.block.number
-            yield record
+                self._last_block[segment] = record.block.number
+                yield record
+        except (Corrupt, InvalidMessage) as error:
+            raise _damaged(self._segments.directory, error) from error
 
     def append(self, record: BlockRecord) -> None:
         """Write and fdatasync: the block is committed when this returns. Raises OSError: the node must stop then."""
@@ -87,3 +94,7 @@ class BlockLog:
 
     def close(self) -> None:
         self._segments.close()
+
+
+def _damaged(directory: Path, error: Exception) -> Corrupt:
+    return Corrupt(f"the block log {directory} is damaged: {error}. {_ADVICE}")

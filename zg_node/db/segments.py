@@ -1,14 +1,15 @@
 """Append-only segment files: the ground of the block log and of the vote log.
 
-    <directory>/00000001.<suffix>, 00000002.<suffix>, …
+    <directory>/00000001.<suffix>, 00000002.<suffix>, … and beside each 0000000i.durable, see db/mark.py
     record = "ZGR1" · length u32 · crc32 u32 · payload (big-endian; the crc covers the record's place, length and
     payload)
 
 Durability: `sync` is fdatasync of the open segment; a new segment's directory entry is fsynced before anything is
 written to it, and an older segment is always synced before a newer one begins. Callers sync after every record. So
-after a power cut only the last record of the last segment can be torn; opening cuts it off. A bad record with a
-sound one anywhere behind it is Corrupt. The crc covers the place (segment and offset), so bytes inside a payload
-cannot pose as a record.
+after a power cut only the last record of the last segment can be torn; opening cuts it off. Everything else that is
+not as it was written is Corrupt: a bad record below the marked length or with a sound one anywhere behind it, a file
+that is shorter than its mark, a segment that only its mark remembers. The crc covers the place (segment and offset),
+so bytes inside a payload cannot pose as a record.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
+from zg_node.db import mark
 from zg_node.db.files import SYSTEM, AppendFile, Files
+from zg_node.db.mark import Mark
 from zg_node.errors import Corrupt
 
 _MAGIC = b"ZGR1"
@@ -34,19 +38,23 @@ class Segments:
     """One directory of segments; one writer."""
 
     def __init__(self, directory: Path, suffix: str, files: Files = SYSTEM) -> None:
-        """Open or create, cutting off a torn tail. Raises Corrupt when a segment is missing or a record is bad."""
+        """Open or create, cutting off a torn tail; what is there then is durable. Raises Corrupt when a segment is
+        missing or a record is bad."""
         self.directory = directory
         self._suffix = suffix
         self._files = files
         files.make_directory(directory)
-        self._sizes = {number: files.size(self._path(number)) for number in self._listed()}
+        self._sizes = {number: files.size(self._path(number)) for number in self._listed(suffix)}
         numbers = sorted(self._sizes)
         if numbers and numbers != list(range(numbers[0], numbers[-1] + 1)):
             raise Corrupt(f"{directory}: a segment is missing between {numbers[0]:08d} and {numbers[-1]:08d}")
+        marked = self._check_marks()
         if numbers:
-            self._cut_torn_tail(numbers[-1])
+            self._cut_torn_tail(numbers[-1], marked.get(numbers[-1], 0))
         self.current = numbers[-1] if numbers else 1
-        self._file = self._open(self.current)
+        self._file, self._mark = self._open(self.current)
+        if numbers:
+            self.sync()
 
     def records(self) -> Iterator[tuple[int, bytes]]:
         """(segment number, payload) of every record, oldest first."""
@@ -80,6 +88,7 @@ class Segments:
         """fdatasync. Raises OSError: what was written since the last sync must be taken for lost, and the node
         stops."""
         self._file.sync()
+        self._mark.note(self._sizes[self.current])
 
     def size(self) -> int:
         """Bytes in the current segment."""
@@ -88,38 +97,64 @@ class Segments:
     def rotate(self) -> int:
         """Sync the current segment and begin the next; returns the finished one's number."""
         self.sync()
+        self._mark.finish()
         finished = self.current
-        successor = self._open(finished + 1)
+        file, self._mark = self._open(finished + 1)
         self._file.close()
-        self._file, self.current = successor, finished + 1
+        self._file, self.current = file, finished + 1
         return finished
 
     def drop(self, numbers: Sequence[int]) -> None:
         """Delete finished segments, which must be the oldest ones; others are kept."""
-        for number in sorted(self._sizes):
-            if number not in numbers or number == self.current:
-                break
-            self._files.remove(self._path(number))
+        oldest = takewhile(lambda number: number in numbers and number != self.current, sorted(self._sizes))
+        dropped = list(oldest)
+        marked = self._listed(mark.SUFFIX)
+        self._remove([self._mark_path(number) for number in dropped if number in marked])
+        self._remove([self._path(number) for number in dropped])
+        for number in dropped:
             del self._sizes[number]
-        self._files.sync_directory(self.directory)
 
     def close(self) -> None:
         self._file.close()
+        self._mark.close()
+
+    def _remove(self, paths: Sequence[Path]) -> None:
+        """Durably: a segment's mark is gone before the segment, or the mark would miss it."""
+        for path in paths:
+            self._files.remove(path)
+        self._files.sync_directory(self.directory)
 
     def _path(self, number: int) -> Path:
         return self.directory / f"{number:08d}.{self._suffix}"
 
-    def _listed(self) -> list[int]:
-        pattern = re.compile(rf"(\d{{8}})\.{self._suffix}")
+    def _mark_path(self, number: int) -> Path:
+        return self.directory / f"{number:08d}.{mark.SUFFIX}"
+
+    def _listed(self, suffix: str) -> list[int]:
+        pattern = re.compile(rf"(\d{{8}})\.{suffix}")
         return [int(m[1]) for name in self._files.names(self.directory) if (m := pattern.fullmatch(name))]
 
-    def _open(self, number: int) -> AppendFile:
+    def _open(self, number: int) -> tuple[AppendFile, Mark]:
         file = self._files.append(self._path(number))
+        durable = Mark(self._mark_path(number), number, self._files)
         self._sizes.setdefault(number, 0)
         self._files.sync_directory(self.directory)
-        return file
+        return file, durable
 
-    def _cut_torn_tail(self, number: int) -> None:
+    def _check_marks(self) -> dict[int, int]:
+        """Segment → bytes that were durable, as far as its mark says. Raises Corrupt when they are not there."""
+        marked = {n: mark.durable_length(self._files.read(self._mark_path(n)), n) for n in self._listed(mark.SUFFIX)}
+        for number, length in marked.items():
+            if length > 0 and number not in self._sizes:
+                raise Corrupt(f"{self._path(number)} is missing: {length} bytes of it were durable")
+            if length > self._sizes.get(number, 0):
+                raise Corrupt(
+                    f"{self._path(number)} has lost its end: {length} bytes were durable, and {self._sizes[number]} are"
+                    " there"
+                )
+        return marked
+
+    def _cut_torn_tail(self, number: int, durable: int) -> None:
         path = self._path(number)
         data = self._files.read(path)
         offset = 0
@@ -130,10 +165,10 @@ class Segments:
             offset += _HEAD.size + len(payload)
         if offset == len(data):
             return
+        if offset < durable:
+            raise Corrupt(f"{path}: bad record at byte {offset}, and {durable} bytes were durable")
         if _sound_record_after(data, number, offset):
-            raise Corrupt(
-                f"{path}: bad record at byte {offset}, with sound ones after it: restore the file from a copy"
-            )
+            raise Corrupt(f"{path}: bad record at byte {offset}, with sound ones after it")
         self._files.cut(path, offset)
         self._sizes[number] = offset
 

@@ -42,7 +42,7 @@ from zg_node.consensus.messages import Domain, Vote
 from zg_node.consensus.simplex import Simplex
 from zg_node.consensus.votes import Signer, address_of
 from zg_node.consensus.wal import Identity, VoteLog
-from zg_node.epochs import ValidatorSets
+from zg_node.epochs import ValidatorSets, Voter
 from zg_node.errors import ZgError
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.service import Chain
@@ -124,7 +124,10 @@ def check(home: Path, genesis: Genesis, promises: Promises, *, thorough: bool, f
 
 def _life(home: Path, genesis: Genesis, promises: Promises, thorough: bool, from_votes: bool) -> tuple[str | None, int]:
     """Open, check, finalise a block more, close: (what is wrong, the head's number)."""
-    chain = open_chain(SETTINGS, genesis, home, 0, lambda: NOW_MS, ValidatorSets(genesis))
+    key = genesis.development_vote_key
+    assert key is not None
+    sets, voter = ValidatorSets(genesis), Voter.of(key)
+    chain = open_chain(SETTINGS, genesis, home, 0, lambda: NOW_MS, sets, voter=voter)
     try:
         wrong = None if from_votes else _check_blocks(chain, promises)
         wrong = wrong or _check_votes(chain, home, genesis, promises) or _check_blocks(chain, promises)
