@@ -33,3 +33,22 @@ def resident_after(mode: str) -> int:
 
 def test_freed_blocks_of_many_threads_go_back_to_the_system() -> None:
     assert resident_after("bound") < 24 * 1024 * 1024
+
+
+def test_a_settled_process_still_collects_cycles_but_not_what_was_there() -> None:
+    program = """
+import gc, weakref
+from zg_node import allocator
+class Node: pass
+old = Node()
+allocator.settle()
+assert gc.get_freeze_count() > 0
+assert not any(found is old for found in gc.get_objects())
+new = Node()
+new.itself = new
+gone = weakref.ref(new)
+del new
+kept = [[] for _ in range(allocator.COLLECT_AFTER[0] + 1)]
+assert gone() is None
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -2,6 +2,7 @@
 
 ZgError
 ├── InvalidMessage        a peer's fault: drop it, score the peer
+│   └── BadSignature      signed by somebody else than it says
 ├── InvalidTransaction    the sender's fault: JSON-RPC error `code`, geth's words
 ├── InvalidBlock          the proposer's fault: never vote for it
 ├── InvalidRequest        a client's fault: JSON-RPC error `code`
@@ -20,6 +21,10 @@ class ZgError(Exception):
 
 class InvalidMessage(ZgError):
     """A peer sent something that does not parse, or contradicts the protocol."""
+
+
+class BadSignature(InvalidMessage):
+    """A signature is not by the key that it is said to be by."""
 
 
 class InvalidTransaction(ZgError):

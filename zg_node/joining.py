@@ -54,7 +54,7 @@ async def join_by_snapshot(settings: Settings, genesis: Genesis, home: Path, pro
     await network.start()
     try:
         if await _somebody(connected):
-            await _install(settings, genesis, home, network, progress)
+            await install(settings, genesis, home, network, progress)
     except Unavailable as error:
         log.info("no snapshot to begin with: %s", error)
         _forget_installed(settings, home)
@@ -80,7 +80,8 @@ async def _somebody(connected: asyncio.Event) -> bool:
     return True
 
 
-async def _install(settings: Settings, genesis: Genesis, home: Path, network: Network, progress: Progress) -> None:
+async def install(settings: Settings, genesis: Genesis, home: Path, network: Network, progress: Progress) -> None:
+    """Take over each shard's newest certified state from the network. Raises Unavailable."""
     first = ValidatorSets(genesis).certain(0)
     epoch = 0
     with ThreadPoolExecutor(1, thread_name_prefix="snapshot") as worker:

@@ -7,30 +7,35 @@ P2pNetwork ─┬─ direct streams ─▶ ConsensusRouter ─▶ ShardConsensus
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from zg_node import _core
 from zg_node.config import Settings
+from zg_node.consensus.light import EpochProof
 from zg_node.consensus.router import ConsensusRouter
 from zg_node.consensus.sync_server import Source, SyncServer
 from zg_node.consensus.sync_service import ShardSync, SyncService, fetch_block
 from zg_node.consensus.sync_verify import Rules
 from zg_node.epochs import ValidatorSets
-from zg_node.errors import InvalidMessage, Unavailable
+from zg_node.errors import InvalidMessage, Unavailable, ZgError
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.gossip import TransactionGossip
+from zg_node.execution.service import Chain
 from zg_node.execution.snapshot import SnapshotSource
 from zg_node.identity import node_seed, require_p2p
 from zg_node.p2p.client import P2pNetwork
 from zg_node.p2p.network import Network
 from zg_node.p2p.settings import P2pSettings
 from zg_node.p2p.topics import topic
-from zg_node.shard import Shard
+from zg_node.shard import Shard, thread
 from zg_node.types.block import Block, StoredBlock
+
+log = logging.getLogger("zg.node")
 
 VERIFIERS = 2
 """Threads that check what others send, beside the shards' own."""
@@ -64,7 +69,9 @@ class Peering:
         ConsensusRouter(network, [shard.consensus.receive for shard in shards])
         self._gossip = [self._join_gossip(network, genesis, shard) for shard in shards]
         syncs = {shard.chain.shard: self._join_sync(network, genesis, sets, shard) for shard in shards}
-        self._snapshots = [_Snapshots(shard) for shard in shards]
+        self._snapshots = [
+            EpochSnapshots(shard.chain, thread(f"shard-{shard.chain.shard}-snapshot")) for shard in shards
+        ]
         sources = {
             shard.chain.shard: Source(shard.chain, shard.consensus.encoded_block, snapshots)
             for shard, snapshots in zip(shards, self._snapshots, strict=True)
@@ -93,21 +100,18 @@ class Peering:
         return ShardSync(shard.chain, shard.consensus, rules, network, shard.worker, self._verifiers)
 
 
-class _Snapshots:
-    """A shard's newest states for nodes that join, taken at each epoch's end."""
+class EpochSnapshots:
+    """A shard's newest states for nodes that join: of the last epoch that ended, and the one before.
 
-    def __init__(self, shard: Shard) -> None:
-        self._chain = shard.chain
-        self._source = SnapshotSource(shard.chain.state)
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{shard.chain.shard}-snapshot")
-        self._epoch = shard.chain.head.consensus.epoch
-        shard.chain.on_head(self._on_head)
+    Taken at an epoch's first block, and after a restart with the first block that comes."""
 
-    def _on_head(self, block: StoredBlock) -> None:
-        """The first block of an epoch follows the last one of the epoch before, whose state is still kept."""
-        if block.consensus.epoch != self._epoch:
-            self._epoch = block.consensus.epoch
-            self._worker.submit(self._source.take, block.number - 1)
+    def __init__(self, chain: Chain, worker: Executor) -> None:
+        """`worker` has one thread, and is shut down by `close`."""
+        self._chain = chain
+        self._source = SnapshotSource(chain.state)
+        self._worker = worker
+        self._epoch = 0
+        chain.on_head(self._on_head)
 
     def manifest(self) -> tuple[int, bytes, tuple[bytes, ...]] | None:
         return self._source.manifest()
@@ -118,6 +122,27 @@ class _Snapshots:
     def close(self) -> None:
         self._source.close()
         self._worker.shutdown()
+
+    def _on_head(self, block: StoredBlock) -> None:
+        epoch = block.consensus.epoch
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._worker.submit(self._take, epoch - 1)
+
+    def _take(self, epoch: int) -> None:
+        """Serve the state after an epoch's last block, if it is still kept; the proof of the end names the block."""
+        shard = self._chain.shard
+        try:
+            proof = self._chain.blocks.epoch(epoch)
+            number = EpochProof.decode(proof).header.number if proof is not None else None
+            taken = number is not None and self._source.take(number)
+        except (ZgError, OSError) as error:
+            log.warning("shard=%d epoch=%d no snapshot: %s", shard, epoch, error)
+            return
+        if taken:
+            log.info("shard=%d epoch=%d snapshot of block=%d is served", shard, epoch, number)
+        else:
+            log.info("shard=%d epoch=%d no snapshot before the next epoch: its last state is not kept", shard, epoch)
 
 
 class _Missing:

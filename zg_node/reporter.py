@@ -1,14 +1,17 @@
 """Takes evidence to the staking contract: a transaction on the root shard from this validator's own account.
 
-    ShardConsensus ─ Evidence ─▶ report ─▶ would the contract take it? ─▶ sign, root mempool, gossip
+    ShardConsensus ─ Evidence ─▶ report ─▶ worker: would the contract take it? ─▶ sign, root mempool ─▶ loop: gossip
 
 Whoever sees a contradiction reports it; the contract slashes once, and a call beforehand keeps us from paying for what
-others have reported already.
+others have reported already. The call executes code, so it runs in the root shard's worker, not on the event loop.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from concurrent.futures import Executor
+from functools import partial
 
 import orjson
 
@@ -30,16 +33,23 @@ REPORTED_MAX = 4096
 class Reporter:
     """One a node; on the event loop."""
 
-    def __init__(self, root: Chain, voter: Voter) -> None:
+    def __init__(self, root: Chain, voter: Voter, worker: Executor) -> None:
+        """`worker` is the root shard's."""
         self._root = root
         self._voter = voter
+        self._worker = worker
         self._reported: set[bytes] = set()
 
     def report(self, evidence: Evidence) -> None:
-        """Have the offender slashed, if it has not been. Never raises: what fails is logged."""
+        """Have the offender slashed, if it has not been. What fails is logged, later."""
         if evidence.id in self._reported or len(self._reported) >= REPORTED_MAX:
             return
         self._reported.add(evidence.id)
+        attempt = asyncio.get_running_loop().run_in_executor(self._worker, self._attempt, evidence)
+        attempt.add_done_callback(partial(self._attempted, evidence))
+
+    def _attempt(self, evidence: Evidence) -> bytes | str:
+        """The raw transaction that the root mempool took, or why there is none; in the worker."""
         data = staking.submit_evidence(
             evidence.chain_id,
             evidence.epoch,
@@ -48,17 +58,20 @@ class Reporter:
             _statement(evidence.second),
         )
         try:
-            refusal = self._refusal(data)
-            if refusal is None:
-                refusal = self._send(data)
+            return self._refusal(data) or self._send(data)
         except ZgError as error:
-            refusal = str(error)
-        if refusal is None:
-            log.warning("evidence against validator=%d of epoch=%d is on its way", evidence.offender, evidence.epoch)
-        else:
-            log.warning(
-                "evidence against validator=%d of epoch=%d not sent: %s", evidence.offender, evidence.epoch, refusal
-            )
+            return str(error)
+
+    def _attempted(self, evidence: Evidence, attempt: asyncio.Future[bytes | str]) -> None:
+        """Say what came of it; on the event loop."""
+        if attempt.cancelled():
+            return
+        outcome, offender, epoch = attempt.result(), evidence.offender, evidence.epoch
+        if isinstance(outcome, str):
+            log.warning("evidence against validator=%d of epoch=%d not sent: %s", offender, epoch, outcome)
+            return
+        self._root.accepted(["0x" + outcome.hex()])
+        log.warning("evidence against validator=%d of epoch=%d is on its way", offender, epoch)
 
     def _refusal(self, data: bytes) -> str | None:
         """What the contract has against it now."""
@@ -70,7 +83,8 @@ class Reporter:
             return None
         return staking.explain(answer.data or b"") or answer.message
 
-    def _send(self, data: bytes) -> str | None:
+    def _send(self, data: bytes) -> bytes | str:
+        """The transaction, as the mempool took it, or why it did not."""
         root = self._root
         head, base_fee = root.head, root.next_base_fee()
         transaction = self._transaction(data) | {
@@ -83,10 +97,7 @@ class Reporter:
         }
         raw = _core.sign_transaction_json(orjson.dumps(transaction), self._voter.key.secret)
         (outcome,) = root.pool.add(root.state, head.hash, base_fee, head.header.gas_limit, [raw], root.now_ms())
-        if not isinstance(outcome, bytes):
-            return outcome[1]
-        root.accepted(["0x" + raw.hex()])
-        return None
+        return raw if isinstance(outcome, bytes) else outcome[1]
 
     def _transaction(self, data: bytes) -> dict[str, str]:
         return {

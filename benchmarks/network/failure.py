@@ -29,7 +29,10 @@ def leader(rounds: int) -> list[Figure]:
     pace = 0.0
     for _ in range(rounds):
         with network({"consensus.block_time_ms": PACE_MS}) as validators, validators.client(0) as client:
+            watched = _voter(validators.nodes[0]["home"])
             before = collect(client, 5 * VALIDATORS)
+            if before[-1].leader == watched:
+                before += collect(client, 1)  # the one that is asked stays alive
             pace = median(_gaps(before))
             victim = before[-1].leader
             pid = _pid_of(validators, victim)

@@ -40,6 +40,7 @@ from zg_node.consensus.instance import (
     Restored,
     Send,
     SetTimer,
+    Spread,
     Started,
     Synced,
     TimedOut,
@@ -271,6 +272,10 @@ class Net:
                 for other in self.nodes:
                     if other != index:
                         self._later(self.delay_ms, self._delivery(index, other, message))
+            case Spread(certificate):
+                for other in self.nodes:
+                    if other != index:
+                        self._later(self.delay_ms, self._delivery(index, other, certificate))
             case Send(peer, message):
                 self._later(self.delay_ms, self._delivery(index, int(peer), message))
             case SetTimer(at_ms):

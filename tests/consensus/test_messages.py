@@ -94,9 +94,9 @@ def test_a_certificate_of_a_full_set_fits() -> None:
 
 
 def test_the_wire_forms_are_pinned() -> None:
-    assert keccak(VOTE.encode()).hex() == "df077a50d5916e458f248bc116223de9e4f969ebb21d68441fff2e77504ed06e"
-    assert keccak(CERTIFICATE.encode()).hex() == "0757cb96abf8f0874094956874e5040b1fb0da5740e50445e22938b0eb315bb7"
-    assert keccak(PROPOSAL.encode()).hex() == "3ee4f8686bc9c5c12effd52ab843f4392bd9c035803f16b2f4e1f84fb437a25d"
+    assert keccak(VOTE.encode()).hex() == "90100abec3e3afc2fd3aacb48716eb65a9147a532b5a5d83374fa85710da5088"
+    assert keccak(CERTIFICATE.encode()).hex() == "b7d3ac4f03d25d9da77c0fad54d61413e8dadd47c6844b96d5549e56ef3e9cd9"
+    assert keccak(PROPOSAL.encode()).hex() == "903ab402b43a9a4874f1d68d5da3a53e3495ddb8c6b24408cbaa61b7de77bea6"
 
 
 def test_the_digests_are_pinned() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -102,6 +102,29 @@ Twist = Callable[[Request, bytes], Awaitable[bytes]]
 """(a request, the honest answer) → the liar's."""
 
 
+async def honestly(request: Request, truth: bytes) -> bytes:
+    return truth
+
+
+def instead(kind: type, change: Callable[[bytes], bytes]) -> Twist:
+    """Answers to requests of one kind are changed."""
+
+    async def twist(request: Request, truth: bytes) -> bytes:
+        return change(truth) if isinstance(request, kind) else truth
+
+    return twist
+
+
+@dataclass(slots=True)
+class Peer:
+    """Who is asked."""
+
+    name: str
+    shelf: Shelf | None = field(default_factory=Shelf)
+    twist: Twist = honestly
+    chain: SignedChain = CHAIN
+
+
 class World:
     """A node that joins, and its peers."""
 
@@ -112,183 +135,140 @@ class World:
         self.network: MemoryNetwork = self.hub.join("node")
         self.install = Install()
         self.asked: list[tuple[str, Request]] = []
+        self.sync = SnapshotSync(self.network, 0, TRUSTED, check_body, self.install, executor())
+        self.epoch: int | None = None
+        """Of the state that was installed."""
+        self.refusal = ""
 
-    def sync(self, trusted: Trusted = TRUSTED) -> SnapshotSync:
-        return SnapshotSync(self.network, 0, trusted, check_body, self.install, executor())
+    def add(self, peer: Peer) -> None:
+        source = Source(peer.chain, lambda view, block_hash: None, peer.shelf)
+        server = SyncServer(NETWORK, {0: source}, executor())
 
-    def peer(self, name: str, shelf: Shelf | None, twist: Twist | None = None, chain: SignedChain = CHAIN) -> None:
-        server = SyncServer(NETWORK, {0: Source(chain, lambda view, block_hash: None, shelf)}, executor())
-
-        async def answer(peer: str, message: bytes) -> bytes:
+        async def answer(asker: str, message: bytes) -> bytes:
             request = decode_request(message)
-            self.asked.append((name, request))
-            truth = await server.answer(peer, message)
-            return truth if twist is None else await twist(request, truth)
+            self.asked.append((peer.name, request))
+            return await peer.twist(request, await server.answer(asker, message))
 
-        self.hub.join(name, connect=False).serve(PROTOCOL, answer)
-        self.hub.connect("node", name)
+        self.hub.join(peer.name, connect=False).serve(PROTOCOL, answer)
+        self.hub.connect("node", peer.name)
 
-    def installed(self) -> None:
+    async def run(self, first_epoch: int = 0) -> None:
+        try:
+            self.epoch = await self.sync.run(first_epoch)
+        except Unavailable as error:
+            self.refusal = str(error)
+
+    @property
+    def blamed(self) -> set[str]:
+        return {peer for peer, _ in self.network.reports}
+
+    def chunks_asked(self) -> list[tuple[str, int]]:
+        """(peer, index) of every chunk that was asked for."""
+        return [(name, request.index) for name, request in self.asked if isinstance(request, ChunkRequest)]
+
+    def check_installed(self) -> None:
+        assert self.epoch == 2, self.refusal
         assert self.install.done is not None
         assert self.install.done.hash == CHAIN.stored[NUMBER].hash
         assert tuple(self.install.chunks) == CHUNKS
         assert self.install.epochs == {epoch: CHAIN.blocks.epochs[epoch] for epoch in range(3)}
 
 
-def test_a_state_is_copied_from_several_peers_at_once() -> None:
+def join(*peers: Peer, begun: Sequence[bytes] = (), first_epoch: int = 0) -> World:
+    """What comes of joining a network of these peers, when the chunks `begun` are there from an earlier process."""
+    worlds: list[World] = []
+
     async def story() -> None:
         world = World()
-        for name in ("a", "b", "c"):
-            world.peer(name, Shelf())
-        sync = world.sync()
-        assert await sync.run() == 2
-        world.installed()
-        assert (sync.progress().done, sync.progress().total, sync.progress().number) == (30, 30, NUMBER)
-        servers = {name for name, request in world.asked if isinstance(request, ChunkRequest)}
-        assert servers == {"a", "b", "c"}
-        assert world.network.reports == []
+        worlds.append(world)
+        if begun:
+            block = CHAIN.stored[NUMBER]
+            world.install.open(NUMBER, block.hash, block.header.state_root)
+            world.install.chunks = list(begun)
+        for peer in peers:
+            world.add(peer)
+        await world.run(first_epoch)
 
     in_virtual_time(story)
+    return worlds[0]
+
+
+def test_a_state_is_copied_from_several_peers_at_once() -> None:
+    world = join(Peer("a"), Peer("b"), Peer("c"))
+    world.check_installed()
+    progress = world.sync.progress()
+    assert (progress.done, progress.total, progress.number) == (30, 30, NUMBER)
+    assert {name for name, _ in world.chunks_asked()} == {"a", "b", "c"}
+    assert world.network.reports == []
 
 
 def test_without_a_peer_that_has_one_there_is_none() -> None:
-    async def story() -> None:
-        world = World()
-        world.peer("a", None)
-        with pytest.raises(Unavailable, match="no peer offers"):
-            await world.sync().run()
-
-    in_virtual_time(story)
+    assert "no peer offers" in join(Peer("a", shelf=None)).refusal
 
 
 def test_a_state_that_is_older_than_wanted_is_not_taken() -> None:
-    async def story() -> None:
-        world = World()
-        world.peer("a", Shelf())
-        with pytest.raises(Unavailable, match="epoch 3 or later"):
-            await world.sync().run(first_epoch=3)
-
-    in_virtual_time(story)
+    assert "epoch 3 or later" in join(Peer("a"), first_epoch=3).refusal
 
 
 def test_a_copy_goes_on_after_an_interruption_without_asking_for_what_is_there() -> None:
-    async def story() -> None:
-        world = World()
-        world.peer("a", Shelf())
-        world.install.open(NUMBER, CHAIN.stored[NUMBER].hash, CHAIN.stored[NUMBER].header.state_root)
-        world.install.chunks = list(CHUNKS[:20])
-        await world.sync().run()
-        world.installed()
-        asked = [request.index for _, request in world.asked if isinstance(request, ChunkRequest)]
-        assert sorted(asked) == list(range(20, 30))
-
-    in_virtual_time(story)
+    world = join(Peer("a"), begun=CHUNKS[:20])
+    world.check_installed()
+    assert sorted(index for _, index in world.chunks_asked()) == list(range(20, 30))
 
 
 def test_false_chunks_of_an_earlier_process_are_not_blamed_on_todays_peers() -> None:
-    async def story() -> None:
-        world = World()
-        world.peer("honest", Shelf())
-        world.install.open(NUMBER, CHAIN.stored[NUMBER].hash, CHAIN.stored[NUMBER].header.state_root)
-        world.install.chunks = [b"false"] * 5
-        await world.sync().run()
-        world.installed()
-        assert world.network.reports == []
-        assert world.install.discarded == 1
+    world = join(Peer("honest"), begun=[b"false"] * 5)
+    world.check_installed()
+    assert world.network.reports == []
+    assert world.install.discarded == 1
 
-    in_virtual_time(story)
+
+def test_the_newest_manifest_wins_among_equals() -> None:
+    join(Peer("old", Shelf(number=2 * EPOCH_BLOCKS)), Peer("new")).check_installed()
 
 
 # ── liars ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def blamed(world: World) -> set[str]:
-    return {peer for peer, _ in world.network.reports}
-
-
 def test_a_peer_that_sends_other_chunks_than_it_announced_is_caught_at_the_first() -> None:
-    async def twist(request: Request, truth: bytes) -> bytes:
-        return b"false" if isinstance(request, ChunkRequest) else truth
-
-    async def story() -> None:
-        world = World()
-        world.peer("liar", Shelf(), twist)
-        world.peer("honest", Shelf())
-        await world.sync().run()
-        world.installed()
-        assert blamed(world) == {"liar"}
-
-    in_virtual_time(story)
+    world = join(Peer("liar", twist=instead(ChunkRequest, lambda truth: b"false")), Peer("honest"))
+    world.check_installed()
+    assert world.blamed == {"liar"}
 
 
 def test_a_false_manifest_is_outvoted() -> None:
-    async def story() -> None:
-        world = World()
-        world.peer("liar", Shelf(chunks=(b"false",)))
-        world.peer("a", Shelf())
-        world.peer("b", Shelf())
-        await world.sync().run()
-        world.installed()
-        assert not [name for name, request in world.asked if name == "liar" and isinstance(request, ChunkRequest)]
-
-    in_virtual_time(story)
+    world = join(Peer("liar", Shelf(chunks=(b"false",))), Peer("a"), Peer("b"))
+    world.check_installed()
+    assert "liar" not in {name for name, _ in world.chunks_asked()}
 
 
 def test_a_false_state_that_liars_agree_on_is_found_out_at_its_root_and_charged_to_them() -> None:
-    async def story() -> None:
-        world = World()
-        for name in ("x", "y"):
-            world.peer(name, Shelf(chunks=(*CHUNKS[:-1], b"a richer account")))
-        world.peer("honest", Shelf())
-        await world.sync().run()
-        world.installed()
-        assert blamed(world) == {"x", "y"}
-
-    in_virtual_time(story)
+    false = Shelf(chunks=(*CHUNKS[:-1], b"a richer account"))
+    world = join(Peer("x", false), Peer("y", false), Peer("honest"))
+    world.check_installed()
+    assert world.blamed == {"x", "y"}
 
 
 def test_a_state_of_an_unproven_block_is_not_copied() -> None:
-    async def story() -> None:
-        world = World()
-        world.peer("liar", Shelf(number=NUMBER - 1))
-        with pytest.raises(Unavailable):
-            await world.sync().run()
-        assert world.install.begun is None
-
-    in_virtual_time(story)
+    world = join(Peer("liar", Shelf(number=NUMBER - 1)))
+    assert world.refusal
+    assert world.install.begun is None
 
 
 def test_forged_epochs_lead_nowhere() -> None:
     theirs = SignedChain(3 * EPOCH_BLOCKS, epochs=Epochs([keys(4, 9)] * 5))
-
-    async def story() -> None:
-        world = World()
-        world.peer("liar", Shelf(), chain=theirs)
-        with pytest.raises(Unavailable):
-            await world.sync().run()
-        assert blamed(world) == {"liar"}
-        world.peer("honest", Shelf())
-        await world.sync().run()
-        world.installed()
-
-    in_virtual_time(story)
+    world = join(Peer("liar", chain=theirs))
+    assert world.refusal
+    assert world.blamed == {"liar"}
+    join(Peer("liar", chain=theirs), Peer("honest")).check_installed()
 
 
 def test_validators_that_no_header_commits_to_are_refused() -> None:
-    async def twist(request: Request, truth: bytes) -> bytes:
-        if not isinstance(request, EpochsRequest):
-            return truth
-        honest = EpochProof.decode(CHAIN.blocks.epochs[0])
-        return encode_epochs([replace(honest, members=members_of(keys(4, 9)).validators).encode()])
-
-    async def story() -> None:
-        world = World()
-        world.peer("liar", Shelf(), twist)
-        with pytest.raises(Unavailable):
-            await world.sync().run()
-        assert world.network.reports == [("liar", Offence.INVALID)]
-
-    in_virtual_time(story)
+    honest = EpochProof.decode(CHAIN.blocks.epochs[0])
+    forged = encode_epochs([replace(honest, members=members_of(keys(4, 9)).validators).encode()])
+    world = join(Peer("liar", twist=instead(EpochsRequest, lambda truth: forged)))
+    assert world.refusal
+    assert world.network.reports == [("liar", Offence.INVALID)]
 
 
 def test_receipts_that_are_not_the_blocks_are_fetched_from_another_peer() -> None:
@@ -298,31 +278,16 @@ def test_receipts_that_are_not_the_blocks_are_fetched_from_another_peer() -> Non
                 return truth.replace(b"receipts", b"deceipts")
         return truth
 
-    async def story() -> None:
-        world = World()
-        world.peer("liar", Shelf(), twist)
-        world.peer("honest", Shelf())
-        await world.sync().run()
-        world.installed()
-        assert blamed(world) == {"liar"}
-
-    in_virtual_time(story)
+    world = join(Peer("liar", twist=twist), Peer("honest"))
+    world.check_installed()
+    assert world.blamed == {"liar"}
 
 
 @pytest.mark.parametrize("kind", [EpochsRequest, SnapshotRequest, ChunkRequest, PartRequest])
 def test_garbage_is_charged_and_passed_over(kind: type) -> None:
-    async def twist(request: Request, truth: bytes) -> bytes:
-        return b"\xff" * 50 if isinstance(request, kind) else truth
-
-    async def story() -> None:
-        world = World()
-        world.peer("a", Shelf(), twist)
-        world.peer("b", Shelf())
-        await world.sync().run()
-        world.installed()
-        assert blamed(world) == {"a"}
-
-    in_virtual_time(story)
+    world = join(Peer("a", twist=instead(kind, lambda truth: b"\xff" * 50)), Peer("b"))
+    world.check_installed()
+    assert world.blamed == {"a"}
 
 
 def test_a_peer_that_goes_silent_is_replaced() -> None:
@@ -331,22 +296,4 @@ def test_a_peer_that_goes_silent_is_replaced() -> None:
             await asyncio.get_running_loop().create_future()
         return truth
 
-    async def story() -> None:
-        world = World()
-        world.peer("silent", Shelf(), twist)
-        world.peer("honest", Shelf())
-        await world.sync().run()
-        world.installed()
-
-    in_virtual_time(story)
-
-
-def test_the_newest_manifest_wins_among_equals() -> None:
-    async def story() -> None:
-        world = World()
-        world.peer("old", Shelf(number=2 * EPOCH_BLOCKS))
-        world.peer("new", Shelf())
-        assert await world.sync().run() == 2
-        world.installed()
-
-    in_virtual_time(story)
+    join(Peer("silent", twist=twist), Peer("honest")).check_installed()

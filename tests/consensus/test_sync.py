@@ -186,6 +186,33 @@ def test_a_height_that_nobody_proves_does_not_hold_up_the_rest() -> None:
     assert sync.behind == 40
 
 
+def test_the_target_is_what_most_peers_say_until_more_is_proven() -> None:
+    sync = machine(head=10)
+    assert sync.target == 10
+    sync.step(Heard("first", 150, 0), 0)
+    assert sync.target == 150, "one peer is all there is"
+    sync.step(Heard("braggart", 10**12, 0), 0)
+    assert sync.target == 150, "half is not most"
+    sync.step(Heard("third", 140, 0), 0)
+    assert sync.target == 150
+    sync.step(Heard("modest", 0, 0), 0)
+    assert sync.target == 140
+    sync.step(Gone("modest"), 0)
+    sync.step(Answered("first", run(129, 160)), 0)
+    assert sync.target == 160
+    for peer in ("first", "braggart", "third"):
+        sync.step(Gone(peer), 0)
+    assert sync.target == 160, "a proof outlives its peer"
+
+
+def test_a_braggart_cannot_move_the_target_of_a_node_that_follows() -> None:
+    sync = machine(head=100)
+    for peer in ("a", "b"):
+        sync.step(Heard(peer, 100, 0), 0)
+    assert asked(sync.step(Heard("braggart", 10**12, 0), 0)), "it may be asked"
+    assert (sync.target, sync.behind) == (100, 0)
+
+
 def test_what_was_asked_of_a_peer_that_left_is_asked_of_another() -> None:
     sync = machine()
     sync.step(Heard("a", 64, 0), 0)

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from coincurve import PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.consensus.net import DOMAIN, toy_verify, toys
 from zg_node.consensus.leader import TURNS_PER_VALIDATOR, schedule
 from zg_node.consensus.messages import Certificate, VoteKind
-from zg_node.consensus.votes import VALIDATORS_MAX, Validator, ValidatorSet, VoteTally
+from zg_node.consensus.votes import (
+    VALIDATORS_MAX,
+    Claim,
+    Validator,
+    ValidatorSet,
+    VoteTally,
+    address_of,
+    verify,
+)
 from zg_node.errors import InvalidMessage
 from zg_node.types.hashing import ZERO_HASH, keccak
 
@@ -86,3 +95,17 @@ def test_a_certificate_of_another_epoch_proves_nothing() -> None:
     certificate = Certificate(VoteKind.SKIP, 1, 1, ZERO_HASH, ((0, vote.signature),))
     with pytest.raises(InvalidMessage, match="of epoch 1, not 0"):
         cast.members.check_certificate(DOMAIN, certificate, toy_verify)
+
+
+def test_the_plain_verifier_takes_only_the_form_of_a_signature_that_signers_make() -> None:
+    key = PrivateKey((7).to_bytes(32, "big"))
+    digest = b"\2" * 32
+    address = address_of(key.public_key)
+    good = key.sign_recoverable(digest, hasher=None)
+    order = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+    high = good[:32] + (order - int.from_bytes(good[32:64], "big")).to_bytes(32, "big") + bytes([good[64] ^ 1])
+    forms = [good, high, good[:64] + bytes([good[64] ^ 1]), good[:64] + b"\x04", good[:64], good + b"\0", bytes(65)]
+    claims = [Claim(address, digest, form) for form in forms]
+    assert verify(claims) == (True, *[False] * 6)
+    assert [verify([claim])[0] for claim in claims] == [True, *[False] * 6]
+    assert verify([Claim(address, digest[:31], good), *[claims[0]] * 20]) == (False, *[True] * 20)

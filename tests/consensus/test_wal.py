@@ -12,6 +12,7 @@ import rlp
 from coincurve import PrivateKey
 
 from tests.consensus.blocks import GENESIS, block_on
+from tests.db.damage import flip
 from zg_node.consensus import wal
 from zg_node.consensus.instance import Persist
 from zg_node.consensus.messages import Certificate, Domain, Proposal, Vote, VoteKind
@@ -50,6 +51,12 @@ def write(directory: Path, *steps: Sequence[Persist], final_view: int = 0) -> No
     for step in steps:
         log.append(step, 0, final_view)
     log.close()
+
+
+def unmark(directory: Path) -> None:
+    """Take the marks away: the power went before they reached the disk."""
+    for path in directory.glob("*.durable"):
+        path.unlink()
 
 
 def read(directory: Path, final_view: int = 0, epoch: int = 0) -> tuple[tuple[Vote, ...], tuple[Proposal, ...]]:
@@ -111,6 +118,9 @@ def test_a_log_that_is_gone_stops_a_validator_that_has_voted(home: Path) -> None
 def test_a_log_whose_first_segment_was_emptied_stops_the_node(home: Path) -> None:
     write(home, [notarize(1)])
     (home / "00000001.wal").write_bytes(b"")
+    with pytest.raises(Corrupt, match=r"the vote log is damaged: .* has lost its end: .*\. Restore it from a copy"):
+        VoteLog(home, IDENTITY)
+    unmark(home)
     with pytest.raises(Corrupt, match="is gone"):
         VoteLog(home, IDENTITY)
 
@@ -122,6 +132,7 @@ def test_a_crash_before_anything_was_signed_is_no_loss(home: Path) -> None:
     home.with_name("voter").unlink()
     for end in range(0, len(head) + 1, 7):
         (home / "00000001.wal").write_bytes(head[:end])
+        unmark(home)
         VoteLog(home, IDENTITY).close()
         home.with_name("voter").unlink()
 
@@ -170,6 +181,16 @@ def test_a_damaged_record_with_votes_behind_it_stops_the_node_with_advice(home: 
         VoteLog(home, IDENTITY)
 
 
+def test_a_flipped_bit_in_the_newest_vote_stops_the_node_with_advice(home: Path) -> None:
+    write(home, [notarize(1)], [skip(2)])
+    path = home / "00000001.wal"
+    whole = path.read_bytes()
+    for bit in (8 * len(whole) - 1, 8 * len(whole) - 500):
+        path.write_bytes(flip(whole, bit))
+        with pytest.raises(Corrupt, match=r"the vote log is damaged: .* were durable\. Restore it from a copy"):
+            VoteLog(home, IDENTITY)
+
+
 # ── torn ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -177,6 +198,7 @@ def test_a_vote_torn_by_a_power_cut_was_never_sent_and_is_dropped(home: Path) ->
     write(home, [notarize(1)], [notarize(2)])
     path = home / "00000001.wal"
     path.write_bytes(path.read_bytes()[:-1])
+    unmark(home)
     votes, _ = read(home)
     assert [vote.view for vote in votes] == [1]
 
@@ -189,6 +211,7 @@ def test_the_votes_of_one_step_are_all_there_or_none(home: Path) -> None:
     whole = path.read_bytes()
     for end in range(before, len(whole), 5):
         path.write_bytes(whole[:end])
+        unmark(home)
         assert [vote.view for vote in read(home)[0]] == [1]
 
 
@@ -256,10 +279,11 @@ def test_a_segment_stays_while_one_before_it_is_needed(home: Path) -> None:
 @pytest.mark.usefixtures("small")
 def test_a_crash_while_a_segment_begins_loses_nothing(home: Path) -> None:
     write(home, [notarize(1)], [notarize(2)])
-    path = max(home.iterdir())
+    path = max(home.glob("*.wal"))
     whole = path.read_bytes()
     for end in (0, 5, 40):
         path.write_bytes(whole[:end])
+        unmark(home)
         assert [vote.view for vote in read(home)[0]] == [1]
 
 

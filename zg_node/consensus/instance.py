@@ -106,6 +106,13 @@ class Broadcast:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Send to every peer that does not show soon, by what it says, that it has made the same certificate."""
+
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """Send to one peer, which is behind."""
 
@@ -187,7 +194,19 @@ class Report:
 
 
 Effect = (
-    Persist | Broadcast | Send | SetTimer | Propose | Execute | Fetch | Commit | Behind | EpochEnded | Diverged | Report
+    Persist
+    | Broadcast
+    | Spread
+    | Send
+    | SetTimer
+    | Propose
+    | Execute
+    | Fetch
+    | Commit
+    | Behind
+    | EpochEnded
+    | Diverged
+    | Report
 )
 
 
@@ -248,6 +267,11 @@ class Instance(Protocol):
     @property
     def view(self) -> int:
         """The view this validator is in."""
+        ...
+
+    @property
+    def proposes_next(self) -> bool:
+        """Whether the child of the final block is this validator's to propose, and nothing is under way."""
         ...
 
     @property

@@ -5,8 +5,8 @@
     Executed, Proposed ─┘                             ├▶ worker: Chain.execute, propose, commit
                                                       └▶ sync: fetch a block, or catch up
 
-One instance an epoch. Everything runs on the event loop but the vote log's writes and what `_in_worker` hands to the
-shard's only worker thread, so that a step sees the chain as its events say.
+One instance an epoch. Everything runs on the event loop but the writes of a slow vote log and what `_in_worker` hands
+to the shard's only worker thread, so that a step sees the chain as its events say.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from typing import Protocol, TypeVar, assert_never
 
 from zg_node.clock import Clock
 from zg_node.consensus import wire
+from zg_node.consensus.conduct import Conduct
 from zg_node.consensus.evidence import Evidence
+from zg_node.consensus.inbox import Inbox
 from zg_node.consensus.instance import (
     Behind,
     Broadcast,
@@ -44,25 +46,31 @@ from zg_node.consensus.instance import (
     Restored,
     Send,
     SetTimer,
+    Spread,
     Started,
     Synced,
     TimedOut,
 )
 from zg_node.consensus.messages import Certificate
 from zg_node.consensus.pace import BlockClock, Pace
+from zg_node.consensus.relay import Relay
+from zg_node.consensus.votes import Claim, Verifier, verify
 from zg_node.consensus.wal import VoteLog
 from zg_node.errors import Corrupt, InvalidBlock, InvalidMessage, Unavailable
-from zg_node.p2p.network import Network, Offence
+from zg_node.p2p.network import Network
 from zg_node.types.block import Block, StoredBlock
 
 log = logging.getLogger("zg.consensus")
 
 T = TypeVar("T")
 
+SYNC_HERE_MS = 1.0
+"""While votes are durable sooner than this, they are written on the event loop: a thread takes longer to wake. A slower
+disk holds up nobody but the votes."""
+SYNCS_REMEMBERED = 4
+"""Over how many of the last votes that is averaged."""
 ROOT_WAIT_S = 0.01
 """How long to wait before looking again whether a root block that a proposal imports is final here."""
-RECEIVED_MAX = 4096
-"""Messages of peers that wait for their step; more are dropped: certificates make up for them."""
 
 
 class Chain(Protocol):
@@ -71,6 +79,10 @@ class Chain(Protocol):
     head: StoredBlock
     shard: int
     poke: Callable[[], None]
+
+    def prepare(self) -> None:
+        """Do now what the next block will need, if this node makes it."""
+        ...
 
     def propose(self, view: int, parent_hash: bytes, coinbase: bytes, allow_empty: bool) -> Block | None: ...
 
@@ -121,6 +133,7 @@ class ShardConsensus:
         vote_worker: Executor,
         clock: Clock,
         network: Network | None = None,
+        verifier: Verifier = verify,
     ) -> None:
         """`votes` is None for a node that only follows, `network` while the validator is alone.
 
@@ -137,8 +150,12 @@ class ShardConsensus:
         self._clock = clock
         self._network = network
         self._blocks = BlockClock(pace, clock.monotonic_ms())
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._received = 0
+        self._inbox = Inbox(verifier)
+        self._sync_ms = 0.0
+        """What making a vote durable took, of late."""
+        self._relay = Relay()
+        self._conduct = Conduct(network) if network is not None else None
+        self._relay_timer: asyncio.TimerHandle | None = None
         self._view_timer: asyncio.TimerHandle | None = None
         self._due_timer: asyncio.TimerHandle | None = None
         self._tasks = asyncio.TaskGroup()
@@ -162,13 +179,12 @@ class ShardConsensus:
 
     def receive(self, peer: str, message: Message) -> None:
         """A parsed message from the network; on the event loop."""
-        if self._received < RECEIVED_MAX:
-            self._received += 1
-            self._events.put_nowait(Received(message, peer))
+        if self._inbox.receive(peer, message):
+            self._relay.heard(peer, message)
 
     async def synced(self, block: StoredBlock) -> None:
         """Sync has committed this block: go on from there."""
-        self._events.put_nowait(Synced(block.consensus.view, block.number, block.hash))
+        self._inbox.put(Synced(block.consensus.view, block.number, block.hash))
 
     def encoded_block(self, view: int, block_hash: bytes) -> bytes | None:
         """A block that is not final yet, for a node that has missed it."""
@@ -189,26 +205,18 @@ class ShardConsensus:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 await self._step(Started())
+                self._schedule()
                 while True:
-                    self._schedule()
-                    await self._step(await self._events.get())
+                    for event in await self._inbox.take(self._claims):
+                        await self._step(event)
+                        self._schedule()
         finally:
-            for timer in (self._view_timer, self._due_timer):
+            for timer in (self._view_timer, self._due_timer, self._relay_timer):
                 if timer is not None:
                     timer.cancel()
 
     async def _step(self, event: Event) -> None:
-        try:
-            effects = self.instance.step(event, self._clock.monotonic_ms())
-        except InvalidMessage as error:
-            assert isinstance(event, Received), "only a peer's message is at fault"
-            log.debug("shard=%d peer=%s %s", self._chain.shard, event.sender, error)
-            if self._network is not None:
-                self._network.report(event.sender, Offence.INVALID)
-            return
-        finally:
-            if isinstance(event, Received):
-                self._received -= 1
+        effects = self._effects(event)
         if self.instance.built_view != self._built_view:
             self._built_view = self.instance.built_view
             self._blocks.built(self._clock.monotonic_ms())
@@ -220,11 +228,33 @@ class ShardConsensus:
         if isinstance(event, Synced) and self._epochs.after(self._chain.head) != self.epoch:
             await self._begin_epoch()
 
+    def _effects(self, event: Event) -> list[Effect]:
+        now_ms = self._clock.monotonic_ms()
+        if not isinstance(event, Received) or self._conduct is None:
+            return self.instance.step(event, now_ms)
+        introduces = self._conduct.introduces(event, self.instance.claims)
+        try:
+            effects = self.instance.step(event, now_ms)
+        except InvalidMessage as error:
+            log.debug("shard=%d peer=%s %s", self._chain.shard, event.sender, error)
+            self._conduct.failed(event, error)
+            return []
+        self._conduct.passed(event, effects, introduces=introduces)
+        return effects
+
+    def _claims(self, message: Message) -> Sequence[Claim]:
+        return self.instance.claims(message)
+
     async def _persist(self, persists: Sequence[Persist]) -> None:
         assert self._votes is not None, "only a voter has votes"
         head = self._chain.head.consensus
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._vote_worker, self._votes.append, persists, head.epoch, head.view)
+        began_ms = self._clock.monotonic_ms()
+        if self._sync_ms < SYNC_HERE_MS:
+            self._votes.append(persists, head.epoch, head.view)
+        else:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._vote_worker, self._votes.append, persists, head.epoch, head.view)
+        self._sync_ms += (self._clock.monotonic_ms() - began_ms - self._sync_ms) / SYNCS_REMEMBERED
 
     async def _perform(self, effect: Effect) -> None:
         match effect:
@@ -233,6 +263,9 @@ class ShardConsensus:
             case Broadcast(message):
                 if self._network is not None:
                     self._network.broadcast(wire.encode(self._chain.shard, message))
+            case Spread(certificate):
+                if self._network is not None:
+                    self._relay_at(self._relay.add(certificate, self._clock.monotonic_ms()))
             case Send(peer, message):
                 if self._network is not None:
                     self._network.send(peer, wire.encode(self._chain.shard, message))
@@ -274,6 +307,8 @@ class ShardConsensus:
         self.epoch = self._epochs.after(head)
         self.instance = self._epochs.instance(self.epoch, self._restored())
         self._awaited_view = 0
+        if self._conduct is not None:
+            self._conduct.begin_epoch()
         log.info("shard=%d epoch=%d begins after height=%d", self._chain.shard, self.epoch, head.number)
         await self._step(Started())
 
@@ -290,7 +325,7 @@ class ShardConsensus:
         self._blocks.proposed(started, self._clock.monotonic_ms(), found=block is not None)
         if block is None:
             self._awaited_view = 0
-        self._events.put_nowait(Proposed(view, block))
+        self._inbox.put(Proposed(view, block))
 
     async def _execute(self, block: Block, certified: bool) -> None:
         """Execute a block; when it builds on more of the root shard than is final here, as soon as that is."""
@@ -302,10 +337,10 @@ class ShardConsensus:
                 await asyncio.sleep(ROOT_WAIT_S)
             except InvalidBlock as error:
                 log.warning("shard=%d height=%d invalid block: %s", self._chain.shard, block.number, error)
-                self._events.put_nowait(Executed(block.hash, valid=False))
+                self._inbox.put(Executed(block.hash, valid=False))
                 return
             else:
-                self._events.put_nowait(Executed(block.hash, valid=True))
+                self._inbox.put(Executed(block.hash, valid=True))
                 return
 
     async def _fetch(self, fetched: Awaitable[Block | None], block_hash: bytes) -> None:
@@ -314,7 +349,7 @@ class ShardConsensus:
         finally:
             self._fetching.discard(block_hash)
         if block is not None:
-            self._events.put_nowait(Fetched(block))
+            self._inbox.put(Fetched(block))
 
     async def _commit(self, block: Block, certificate: Certificate) -> None:
         started = self._clock.monotonic_ms()
@@ -322,16 +357,34 @@ class ShardConsensus:
         if stored is not None:
             self._blocks.committed(started, self._clock.monotonic_ms())
             self._chain.announce(stored)
+            if self.instance.proposes_next:
+                self._tasks.create_task(self._in_worker(self._chain.prepare))
 
     async def _in_worker(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, function, *args)
+
+    # ── certificates for those that lack them ───────────────────────────────────────────────────────────────────────
+
+    def _relay_at(self, at_ms: int) -> None:
+        if self._relay_timer is None:
+            self._relay_timer = self._call_at(at_ms, self._relay_due)
+
+    def _relay_due(self) -> None:
+        assert self._network is not None, "only a network has somebody to send to"
+        self._relay_timer = None
+        peers = [peer.id for peer in self._network.peers()]
+        for peer, certificate in self._relay.due(peers, self._clock.monotonic_ms()):
+            self._network.send(peer, wire.encode(self._chain.shard, certificate))
+        next_ms = self._relay.next_ms()
+        if next_ms is not None:
+            self._relay_at(next_ms)
 
     # ── timers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _set_timer(self, at_ms: int) -> None:
         if self._view_timer is not None:
             self._view_timer.cancel()
-        self._view_timer = self._call_at(at_ms, self._events.put_nowait, TimedOut())
+        self._view_timer = self._call_at(at_ms, self._inbox.put, TimedOut())
 
     def _schedule(self) -> None:
         """Set the timer after which a block is due in the current view."""
@@ -348,7 +401,7 @@ class ShardConsensus:
     def _be_due(self) -> None:
         if self._awaited_view != self.instance.view:
             self._awaited_view = self.instance.view
-            self._events.put_nowait(Due())
+            self._inbox.put(Due())
 
     def _call_at(self, at_ms: int, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         delay_s = max(0, at_ms - self._clock.monotonic_ms()) / 1000

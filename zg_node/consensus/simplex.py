@@ -44,6 +44,7 @@ from zg_node.consensus.instance import (
     Report,
     Restored,
     SetTimer,
+    Spread,
     Started,
     Synced,
     TimedOut,
@@ -94,6 +95,8 @@ class Simplex:
         self._restored: Restored | None = restored
         self._due = False
         self._proposed_view = restored.view
+        self._building = False
+        """Whether a `Propose` for `_proposed_view` is on its way."""
         self._touched: set[int] = set()
         """Views about which something has become known in this step."""
         self._diverged = False
@@ -103,6 +106,11 @@ class Simplex:
     def final_hash(self) -> bytes:
         """Hash of the last committed block."""
         return self._record.tree.root_hash
+
+    @property
+    def proposes_next(self) -> bool:
+        """Whether the child of the final block is ours to propose, and nothing is under way."""
+        return self.view == self.final_view + 1 and self._ballot.leads(self.members.leader(self.view))
 
     def block(self, block_hash: bytes) -> Block | None:
         """A block that is not committed yet, to answer another node's `Fetch`."""
@@ -243,16 +251,23 @@ class Simplex:
             assert candidate is not None
             self._propose(parent[0], candidate.block, out)  # rule 7
         else:
+            self._building = True
             out.append(Propose(view, parent[1]))
 
     def _on_proposed(self, view: int, block: Block | None, out: list[Effect]) -> None:
+        if not self._building or view != self._proposed_view:
+            return  # the instance of the epoch before has asked for it
+        self._building = False
         if view != self.view or self._proposal_is_here() or not self._ballot.may_sign(VoteKind.NOTARIZE, view):
             return
-        parent = self._record.parent_for(view)
-        if block is None or parent is None or block.header.parent_hash != parent[1]:
+        if block is None:
             self._proposed_view = view - 1
             self._due = False
             self._pace.enter()
+            return
+        parent = self._record.parent_for(view)
+        if parent is None or block.header.parent_hash != parent[1]:
+            self._proposed_view = view - 1  # a better parent has become known: build again
             return
         self._record.tree.add(block, view).begin()
         self._record.tree.executed(block.hash, valid=True)
@@ -339,7 +354,7 @@ class Simplex:
         self._record.certify(certificate)
         self._ballot.rest_on(certificate)
         if len(self.members.validators) > 1:
-            out.append(Broadcast(certificate))
+            out.append(Broadcast(certificate) if certificate.kind is VoteKind.SKIP else Spread(certificate))
         self._touched.add(certificate.view)
         if certificate.kind is not VoteKind.SKIP:
             self.built_view = max(self.built_view, certificate.view)

@@ -7,8 +7,8 @@
 
 Pure: no sockets, clocks or signatures. `sync_verify` has proven a run before the machine sees it, so a peer can only
 waste time, and pays for it: one that lies loses score, one that stalls is asked last, and the block that everything
-waits for is asked of a second peer after HEDGE_MS. What peers say about their height is believed only as far as to
-ask them; `behind` counts what was proven.
+waits for is asked of a second peer after HEDGE_MS. What one peer says about its height is believed only as far as to
+ask it: `behind` counts what was proven, and `target`, which people see, needs a proof or most peers' word.
 
 An epoch's validators are known once the epoch before is executed. A range of an epoch that is not known yet sets a
 ceiling: nothing at or above it is asked for until the set is there, or until the claim has had its time.
@@ -204,8 +204,10 @@ class ChainSync:
 
     @property
     def target(self) -> int:
-        """The highest block that any peer says it has."""
-        return max([self.proven, self.committed, *(peer.number for peer in self._peers.values())])
+        """The highest block that is proven final, or that more than half of the peers say they have."""
+        heights = sorted((peer.number for peer in self._peers.values()), reverse=True)
+        agreed = heights[len(heights) // 2] if heights else 0
+        return max(self.proven, self.committed, agreed)
 
     @property
     def behind(self) -> int:
@@ -349,15 +351,19 @@ class ChainSync:
                 under_way += 1
 
     def _wanted(self, now_ms: int) -> bool:
-        gap = self.target - self._delivered
+        gap = self._claimed() - self._delivered
         return gap > NEAR_BLOCKS or (gap > 0 and (self.behind > 0 or now_ms - self._moved_ms >= STUCK_MS))
+
+    def _claimed(self) -> int:
+        """The highest block that any peer says it has."""
+        return max([self.proven, self.committed, *(peer.number for peer in self._peers.values())])
 
     def _missing(self) -> Iterator[BlocksRequest]:
         """Ranges that are neither here nor under way, lowest first, none across a multiple of RANGE_MAX_BLOCKS."""
         known = {first: run.last for first, (_, run) in self._ready.items()}
         known |= {first: asked.request.last for first, asked in self._asked.items()}
         starts = sorted(known)
-        limit = min(self.target, self.committed + AHEAD_MAX_BLOCKS)
+        limit = min(self._claimed(), self.committed + AHEAD_MAX_BLOCKS)
         if self._claim is not None:
             limit = min(limit, self._claim.first - 1)
         at = self._delivered + 1

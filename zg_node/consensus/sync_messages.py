@@ -313,6 +313,10 @@ class Part:
     """Bytes of the whole."""
     data: bytes
 
+    def is_at(self, offset: int) -> bool:
+        """Whether it is as long as the part from `offset` on has to be: an answer's worth, or all that is left."""
+        return len(self.data) == min(PART_MAX_BYTES, self.total - offset)
+
     def encode(self) -> bytes:
         return bytes(rlp.encode([self.total, self.data]))
 

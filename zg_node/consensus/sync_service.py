@@ -106,7 +106,7 @@ class SyncProgress:
     done: int
     """Height of the head."""
     target: int
-    """The highest block that a peer says it has."""
+    """See `ChainSync.target`."""
     blocks_per_s: float
     syncing: bool
     """Whether blocks that are proven final wait to be executed."""
@@ -329,9 +329,9 @@ async def fetch_block(network: Network, peer: str, shard: int, view: int, block_
     while True:
         question = CandidateRequest(shard, view, block_hash, len(whole)).encode()
         part = Part.decode(await network.request(peer, PROTOCOL, question, ANSWER_TIMEOUT_S))
-        whole += part.data
-        if not len(whole) <= part.total <= BLOCK_MAX_BYTES or not part.data:
+        if part.total > BLOCK_MAX_BYTES or not part.is_at(len(whole)):
             raise Lie("block: the parts do not add up", Offence.INVALID)
+        whole += part.data
         if len(whole) == part.total:
             break
     block = Block.decode(whole)

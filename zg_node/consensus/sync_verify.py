@@ -100,7 +100,7 @@ def fetch_parts(shard: int, number: int, piece: Piece, size: int | None) -> Gene
     while size is None or len(whole) < size:
         part = Part.decode((yield PartRequest(shard, number, piece, len(whole))))
         size = part.total if size is None else size
-        if part.total != size or len(whole) + len(part.data) > size or (not part.data and len(whole) < size):
+        if part.total != size or not part.is_at(len(whole)):
             raise Lie(f"{piece.name.lower()} of block {number}: the parts do not add up", Offence.INVALID)
         whole += part.data
     return bytes(whole)

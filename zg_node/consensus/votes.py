@@ -14,15 +14,14 @@ from typing import Protocol
 
 from coincurve import PublicKey
 
+from zg_node import _core
 from zg_node.consensus import leader
 from zg_node.consensus.messages import Certificate, Domain, Proposal, Vote, VoteKind
-from zg_node.errors import InvalidMessage
+from zg_node.errors import BadSignature, InvalidMessage
 from zg_node.types.block import Block
 from zg_node.types.hashing import ZERO_HASH, keccak
 
 VALIDATORS_MAX = 256
-
-_HALF_ORDER = (0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141 // 2).to_bytes(32, "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +41,9 @@ Verifier = Callable[[Sequence[Claim]], Sequence[bool]]
 
 
 def verify(claims: Sequence[Claim]) -> tuple[bool, ...]:
-    """The plain Verifier: recover each key with libsecp256k1."""
-    return tuple(_holds(claim) for claim in claims)
-
-
-def _holds(claim: Claim) -> bool:
-    signature = claim.signature
-    if signature[64] > 1 or signature[32:64] > _HALF_ORDER:  # the one form of a signature that Signer makes
-        return False
-    try:
-        key = PublicKey.from_signature_and_message(signature, claim.digest, hasher=None)
-    except Exception:  # noqa: BLE001 - coincurve raises bare Exception for an unrecoverable signature
-        return False
-    return address_of(key) == claim.address
+    """The plain Verifier: recover who signed. A signature has one form, the one that Signer makes."""
+    signers = _core.recover_addresses([(claim.digest, claim.signature) for claim in claims])
+    return tuple(signer == claim.address for signer, claim in zip(signers, claims, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +124,10 @@ class ValidatorSet:
 
 
 def require(claims: Sequence[Claim], verifier: Verifier = verify) -> None:
-    """Raise InvalidMessage unless all claims hold."""
+    """Raise BadSignature unless all claims hold."""
     for claim, holds in zip(claims, verifier(claims), strict=True):
         if not holds:
-            raise InvalidMessage(f"not signed by 0x{claim.address.hex()}")
+            raise BadSignature(f"not signed by 0x{claim.address.hex()}")
 
 
 def address_of(key: PublicKey) -> bytes:

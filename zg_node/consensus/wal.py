@@ -90,11 +90,13 @@ class VoteLog:
         """Write and fdatasync; returns when the votes may be sent. The chain has made durable all that is final up to
         this view. Raises OSError: the node must stop then."""
         segments = self._segments
+        done: list[int] = []
         if segments.size() > SEGMENT_MAX_BYTES:
             done = [segment for segment, last in self._last.items() if last <= (epoch, final_view)]
             segments.rotate()
             self._headed = False
-            self._write_head()
+        self._write_head()
+        if done:  # not before there is another segment that says whose log it is
             segments.drop(done)
             self._last = {s: last for s, last in self._last.items() if s not in done}
         segments.append([_encode(effects)])

@@ -1,10 +1,10 @@
 """Transactions between nodes, in batches.
 
-    RPC accepts ─▶ share ─▶ flush: 48 KiB, or FLUSH_S after the first ─▶ Network.publish
+    RPC accepts ─▶ share ─▶ flush: at once while there are few, else 48 KiB or FLUSH_S ─▶ Network.publish
     gossip ─▶ receive ─▶ queue ─▶ Pool.add in a worker, a batch at a time ─▶ poke consensus
 
-Only what a client of this node sent is published here; what came by gossip is passed on by the gossip layer itself. The
-first transaction after a pause leaves at once, so that an idle chain is quick.
+Only what a client of this node sent is published here; what came by gossip is passed on by the gossip layer itself. A
+leader that waits for a batch to fill makes everybody wait, so the first few of each FLUSH_S leave alone.
 """
 
 from __future__ import annotations
@@ -28,10 +28,15 @@ log = logging.getLogger("zg.gossip")
 
 BATCH_BYTES = 48 * 1024
 FLUSH_S = 0.05
+QUICK_MAX = 4
+"""Batches in a FLUSH_S that do not wait for more."""
 BATCH_TRANSACTIONS_MAX = 4096
 QUEUE_TRANSACTIONS_MAX = 50_000
 """Received and not validated yet; what comes on top is dropped."""
 JOB_TRANSACTIONS = 1024
+
+INLINE_TRANSACTIONS_MAX = 2
+"""So few are validated at once, which takes less time than a thread takes to wake."""
 
 NEVER_VALID = ("invalid sender", "rlp:", "typed transaction too short")
 """How the pool's answers begin for bytes that no honest node passes on."""
@@ -72,7 +77,7 @@ def decode_batch(message: bytes) -> list[bytes]:
 
 
 class TransactionGossip:
-    """One shard's transactions on the network; everything but `_validate` runs on the event loop."""
+    """One shard's transactions on the network; on the event loop, but for the validation of many."""
 
     def __init__(self, network: Network, topic: str, chain: Target, worker: Executor) -> None:
         """Subscribes to `topic`."""
@@ -83,6 +88,8 @@ class TransactionGossip:
         self._shared: list[bytes] = []
         self._shared_bytes = 0
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._quick = 0
+        """Batches that may still leave at once before the timer fires."""
         self._received: deque[tuple[str, list[bytes]]] = deque()
         self._queued = 0
         self._job: asyncio.Task[None] | None = None
@@ -105,9 +112,12 @@ class TransactionGossip:
                 self._flush()
             self._shared.append(raw)
             self._shared_bytes += len(raw) + 4
-        if self._shared and self._flush_timer is None:
-            self._flush()
+        if self._flush_timer is None:
+            self._quick = QUICK_MAX
             self._flush_timer = asyncio.get_running_loop().call_later(FLUSH_S, self._flush_timed)
+        if self._quick > 0:
+            self._quick -= 1
+            self._flush()
 
     def _flush_timed(self) -> None:
         self._flush_timer = None
@@ -146,7 +156,10 @@ class TransactionGossip:
                 batches.append(self._received.popleft())
             raws = [raw for _, batch in batches for raw in batch]
             self._queued -= len(raws)
-            outcomes = await loop.run_in_executor(self._worker, self._validate, raws)
+            if len(raws) <= INLINE_TRANSACTIONS_MAX:
+                outcomes = self._validate(raws)
+            else:
+                outcomes = await loop.run_in_executor(self._worker, self._validate, raws)
             if any(type(outcome) is bytes for outcome in outcomes):
                 self._chain.poke()
             self._score(batches, outcomes)
