@@ -12,7 +12,7 @@ import pytest
 from eth_account import Account
 
 from zg_node.errors import InvalidConfig
-from zg_node.keys import Keystore, address_of, checksum, decrypt, parse_secret
+from zg_node.keys import Keystore, address_of, bls_pubkey, bls_secret, checksum, decrypt, parse_secret
 
 PASSWORD = "correct horse"
 KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
@@ -134,6 +134,14 @@ def test_addresses_carry_the_published_checksum() -> None:
 
 def test_addresses_are_those_of_the_reference_library() -> None:
     assert address_of(KEY) == bytes.fromhex(Account.from_key(KEY).address[2:])
+
+
+def test_the_bls_key_that_follows_from_a_voting_key_is_pinned() -> None:
+    assert bls_secret(KEY).hex() == "240dfedfb97a99566ee9e5d47f8a013214307508f45f6607672ebb3608cd1278"
+    assert (
+        bls_pubkey(KEY).hex()
+        == "974cb93628523accb484f47ba954b4c0b5abbc52784856b8ce6c42b58958af198970a6b81ddef91c7a08deb3a5dd0e36"
+    )
 
 
 def test_a_file_in_the_directorys_place_is_one_sentence(tmp_path: Path) -> None:

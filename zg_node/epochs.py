@@ -8,19 +8,20 @@ long past         from the proofs that the root shard's block store keeps, one a
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import orjson
 from coincurve import PrivateKey
 
-from zg_node import _core
+from zg_node import _core, keys
 from zg_node.consensus.epoch import EpochFields, Epochs, RootPoint
 from zg_node.consensus.instance import Instance, Restored, Timeouts
 from zg_node.consensus.light import EpochProof
 from zg_node.consensus.messages import Certificate, Domain
 from zg_node.consensus.simplex import Simplex
 from zg_node.consensus.votes import Signer, Validator, ValidatorSet, Verifier, address_of
-from zg_node.contracts import staking
+from zg_node.contracts import da, staking
 from zg_node.errors import Corrupt, Unavailable
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.service import Chain, SystemCalls
@@ -40,11 +41,14 @@ class Voter:
 
     key: PrivateKey = field(repr=False)
     address: bytes
+    bls_secret: bytes = field(repr=False)
+    """32 bytes; its public key names the validator."""
+    bls_pubkey: bytes
 
     @classmethod
     def of(cls, secret: bytes) -> Voter:
         key = PrivateKey(secret)
-        return cls(key, address_of(key.public_key))
+        return cls(key, address_of(key.public_key), keys.bls_secret(secret), keys.bls_pubkey(secret))
 
 
 class ValidatorSets:
@@ -54,7 +58,9 @@ class ValidatorSets:
         first = ValidatorSet(tuple(Validator(address, stake) for address, stake in genesis.validators))
         self._epoch_blocks = genesis.epoch_blocks
         self._known = {0: first, 1: first}
+        self._pubkeys: dict[bytes, bytes] = {}
         self._root: Chain | None = None
+        self._chains: list[Chain] = []
 
     @property
     def root(self) -> Chain:
@@ -65,6 +71,7 @@ class ValidatorSets:
     def follow(self, root: Chain) -> None:
         """Read from the root shard's chain, now and at each epoch's end."""
         self._root = root
+        self._learn_pubkeys(self._known[0])
         self.read()
 
     def newest(self) -> RootPoint:
@@ -77,13 +84,18 @@ class ValidatorSets:
         block = self.root.by_number(number)
         return block.hash if block is not None else None
 
+    def learn_from(self, chain: Chain) -> None:
+        """Take over what a shard's block store can prove: a shard that joined by a snapshot may be epochs ahead."""
+        self._chains.append(chain)
+
     def of(self, epoch: int) -> ValidatorSet | None:
         """The set of an epoch; None while the root shard has not fixed it."""
         found = self._known.get(epoch)
-        if found is None and self._root is not None:
-            kept = self._root.blocks.epoch(epoch - 1)
+        for chain in self._chains if found is None else ():
+            kept = chain.blocks.epoch(epoch - 1)
             if kept is not None:
                 found = self._known[epoch] = ValidatorSet(EpochProof.decode(kept).members)
+                break
         return found
 
     def certain(self, epoch: int) -> ValidatorSet:
@@ -96,18 +108,43 @@ class ValidatorSets:
     def read(self) -> None:
         """Take over what the staking contract says at the root shard's head."""
         epoch = self.root.head.number // self._epoch_blocks
-        for later, call in enumerate((staking.validators_call(), staking.next_set_call())):
+        answers = self._ask([staking.validators_call(), staking.next_set_call()])
+        for later, answer in enumerate(answers):
             if epoch + later not in self._known:
-                self._known[epoch + later] = self._ask(call)
+                members = ValidatorSet(tuple(Validator(*member) for member in staking.decode_set(answer)))
+                self._learn_pubkeys(members)
+                self._known[epoch + later] = members
 
-    def _ask(self, call_data: bytes) -> ValidatorSet:
-        head = self.root.head
-        transaction = orjson.dumps({"to": "0x" + staking.STAKING.hex(), "input": "0x" + call_data.hex()})
-        request = _core.CallRequest(transaction, None, CALL_GAS, CALL_TIMEOUT_MS)
-        (answer,) = self.root.engine.call(self.root.state, head.hash, head.header.raw, [request])
-        if not isinstance(answer, bytes):
-            raise Corrupt(f"the staking contract does not answer at block {head.number}: {answer.message}")
-        return ValidatorSet(tuple(Validator(voter, stake) for voter, stake in staking.decode_set(answer)))
+    def leader_pubkey(self, epoch: int, view: int) -> bytes:
+        """48 bytes: the BLS key of who leads a view. Raises Unavailable while the epoch's set is not known."""
+        members = self.certain(epoch)
+        return self.pubkey(members, members.leader(view))
+
+    def pubkey(self, members: ValidatorSet, index: int) -> bytes:
+        """48 bytes: the BLS key of a validator of a set that the staking contract knows."""
+        voter = members.validators[index].address
+        if voter not in self._pubkeys:
+            self._learn_pubkeys(members)
+        return self._pubkeys[voter]
+
+    def _learn_pubkeys(self, members: ValidatorSet) -> None:
+        """A voter serves one validator for good, and that has one key: any later state of the root shard says so."""
+        voters = [member.address for member in members.validators if member.address not in self._pubkeys]
+        served = map(staking.decode_served_by, self._ask([staking.served_by_call(voter) for voter in voters]))
+        infos = map(staking.decode_info, self._ask([staking.info_call(validator) for validator in served]))
+        self._pubkeys.update(zip(voters, (info.pubkey for info in infos), strict=True))
+
+    def _ask(self, calls: Sequence[bytes]) -> list[bytes]:
+        """The staking contract's answers at the root shard's head."""
+        head, to = self.root.head, "0x" + staking.STAKING.hex()
+        transactions = [orjson.dumps({"to": to, "input": "0x" + call.hex()}) for call in calls]
+        requests = [_core.CallRequest(each, None, CALL_GAS, CALL_TIMEOUT_MS) for each in transactions]
+        answers: list[bytes] = []
+        for answer in self.root.engine.call(self.root.state, head.hash, head.header.raw, requests):
+            if not isinstance(answer, bytes):
+                raise Corrupt(f"the staking contract does not answer at block {head.number}: {answer.message}")
+            answers.append(answer)
+        return answers
 
 
 class ShardEpochs:
@@ -117,6 +154,7 @@ class ShardEpochs:
         self._rules = Epochs(chain.shard, genesis.epoch_blocks)
         self._chain = chain
         self._sets = sets
+        sets.learn_from(chain)
 
     def lineage(self, number: int, parent: ConsensusHeader, child: ConsensusHeader | None) -> Lineage:
         """What the child of a block says; see `execution.service.Epochs`."""
@@ -134,7 +172,8 @@ class ShardEpochs:
         members = self._sets.certain(epoch)
         first = max(parent.view + 1, view - staking.MISSED_MAX)
         missed = [members.validators[members.leader(skipped)].address for skipped in range(first, view)]
-        return staking.closing_calls(epoch, number == self._rules.last_of(epoch), missed)
+        last = number == self._rules.last_of(epoch)
+        return (*staking.closing_calls(epoch, last, missed), *da.closing_calls(epoch, last))
 
     def committed(self, block: StoredBlock) -> None:
         """At an epoch's end, read the next sets and keep the proof of who takes over."""
@@ -181,6 +220,12 @@ class Instances:
             log.warning(
                 "chain=%d epoch=%d 0x%s is not among the validators, and follows without voting: see "
                 "`zg-node validator info`; after downtime, `zg-node validator unjail`",
+                *(self._chain_id, epoch, voter.address.hex()),
+            )
+        if voter is not None and index is not None and self._sets.pubkey(members, index) != voter.bls_pubkey:
+            log.warning(
+                "chain=%d epoch=%d the validator of 0x%s has another BLS key than follows from this voting key: it "
+                "votes, but nothing that it proposes is valid; create a validator with this key",
                 *(self._chain_id, epoch, voter.address.hex()),
             )
         return Simplex(members, domain, signer, self._timeouts, restored, self._rules.is_last, self._verifier)

@@ -2,6 +2,8 @@
 
     <home>/keys/<address>.json   Web3 Secret Storage, version 3, scrypt; any Ethereum wallet reads it
 
+A validator's BLS key follows from the key that it votes with, so that one file, and one backup, keeps both.
+
 Directories are 0700 and files 0600; a file that others may read is refused. A key is durable before its address is told
 to anyone, and no operation here overwrites a key.
 """
@@ -32,6 +34,8 @@ SCRYPT_MEMORY_MAX_BYTES = 1 << 30
 SCRYPT_BLOCK_BYTES = 128
 PBKDF2_ITERATIONS_MAX = 10_000_000
 PASSWORD_MIN_CHARACTERS = 8
+BLS_SEED_TAG = b"ZGBLSSEED1"
+"""Before the voting key in the seed of the BLS key: what is derived for one purpose says nothing about another."""
 
 _ADDRESS_FILE = re.compile(r"^0x([0-9a-fA-F]{40})\.json$")
 
@@ -123,6 +127,20 @@ def address_of(key: bytes) -> bytes:
     except ValueError as error:
         raise InvalidConfig("that number is not a private key: it is zero or beyond the curve's order") from error
     return keccak(public[1:])[12:]
+
+
+def bls_secret(vote_key: bytes) -> bytes:
+    """The BLS12-381 secret, 32 bytes, of the validator that votes with this key."""
+    from zg_node._core import bls_key_from_seed  # the commands that only read work without the core
+
+    return bls_key_from_seed(keccak(BLS_SEED_TAG + vote_key))
+
+
+def bls_pubkey(vote_key: bytes) -> bytes:
+    """48 bytes: the identity of the validator that votes with this key."""
+    from zg_node._core import bls_public_key
+
+    return bls_public_key(bls_secret(vote_key))
 
 
 def checksum(address: bytes) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 from coincurve import PrivateKey
 
+from tests.bls import Silent
 from zg_node import _core
 from zg_node.clock import ManualClock
 from zg_node.consensus.epoch import Epochs
@@ -29,7 +30,7 @@ TRUSTED = Trusted(GENESIS.network, GENESIS.chain_id(0), True, EPOCH_BLOCKS, 0, M
 class EpochChain:
     """Its blocks are made by `mine`; it satisfies the chain's `Epochs`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, history_blocks: int = 100) -> None:
         self.clock = ManualClock(GENESIS.file.timestamp_s * 1000 + 1000)
         self._rules = Epochs(0, EPOCH_BLOCKS)
         pool = _core.Pool(
@@ -38,9 +39,9 @@ class EpochChain:
             allow_unprotected=False,
         )  # fmt: skip
         engine = _core.Engine(GENESIS.chain_id(0))
-        options = ChainOptions(cache_bytes=8 << 20, history_blocks=100, flush_bytes=64 << 20)
+        options = ChainOptions(cache_bytes=8 << 20, history_blocks=history_blocks, flush_bytes=64 << 20)
         self.chain = Chain(0, GENESIS, MEMBERS.hash(), directory, engine, engine, pool, options, self.clock.unix_ms)
-        self.chain.follow(self)
+        self.chain.follow(self, Silent())
         self.nonce = 0
 
     # ── what the chain asks about epochs ────────────────────────────────────────────────────────────────────────────

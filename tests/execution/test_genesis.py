@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import rlp
 
+from tests.bls import pubkey48
 from zg_node import _core
-from zg_node.contracts import staking
+from zg_node.contracts import artifact, da, staking
 from zg_node.epochs import ValidatorSets
 from zg_node.errors import InvalidConfig
 from zg_node.execution.genesis import Genesis, load, packaged, parse
+from zg_node.keys import bls_pubkey
 from zg_node.types.block import Header
 from zg_node.types.hashing import EMPTY_CODE_HASH, keccak
 
@@ -37,7 +39,8 @@ balance_wei = "5"
 
 [[validators]]
 address = "{VALIDATOR}"
-stake = 1
+stake = 32
+pubkey48 = "{pubkey48(1)}"
 """
 
 
@@ -54,13 +57,13 @@ def block_zero(genesis: Genesis, shard: int, directory: Path) -> Header:
 
 
 def test_the_identity_of_the_development_network_is_pinned() -> None:
-    assert DEVNET.network.hex() == "991f35c2426c39e8cb2a7bfcff687378b81bf917562d062bf8495f983b2a2333"
+    assert DEVNET.network.hex() == "e23645c9ceabf8390128814538889c58520a5e3f2f6804d2c67869e3b0293fc3"
     assert (
         ValidatorSets(DEVNET).certain(0).hash().hex()
         == "3670245e2b4c7b517af1587ce20e6ed669e0a2144f835a25d049924ff673fe6c"
     )
-    assert keccak(DEVNET.allocation(0)).hex() == "b157d0bb20b75d72838508448481712083b221da28f14ba941afeb675bada938"
-    assert keccak(DEVNET.allocation(1)).hex() == "e71e442068315923b177f50020ed33c794e6b5b37440c6ca1bacc578bcb158da"
+    assert keccak(DEVNET.allocation(0)).hex() == "61220e9242243232f0044118331e95f5e8f979af53926e1edf005e28a834ffd7"
+    assert keccak(DEVNET.allocation(1)).hex() == "71ceea8159c02af74534d5700517e64612beb10861451a1ab90bc9b140514b55"
 
 
 @pytest.mark.parametrize(
@@ -68,13 +71,13 @@ def test_the_identity_of_the_development_network_is_pinned() -> None:
     [
         (
             0,
-            "f167cff44941eed99bb4c530ffa35fea3418f002c13e819a61c4e88e139ac1e1",
-            "cca83c50e0157645187a95a0017101bd10bb898f6a67d9b73ff788b159f2e139",
+            "7b84aa65d8caa63612c67ffe8159fc7f9ddeae2aae0a64227acbc05af1a533dd",
+            "ea1fbc6838743a05febbdc17617d4071fdfdf06a53c970c82cc503441964f129",
         ),
         (
             1,
-            "bec8cac7786794fc8375fedb6d4a253e6ab72d64ce0ec8f0bae92ce5116e9a2d",
-            "178bf7d5260b025f7db1050a4d0a59af8e9fd5f500556c0e278db8953cab31cc",
+            "653237e323b0ef6b5e1fa41de230e2f0727290aff89f79cb041826d5d4d058f6",
+            "ddb7d0364c48f8820246c12c9a1629a5f5bfe15d750c4422baf04028eb35f1b8",
         ),
     ],
 )
@@ -94,13 +97,14 @@ def test_shards_but_the_root_differ_in_chain_id_and_randomness_only(tmp_path: Pa
     assert len({root.prev_randao, one.prev_randao, other.prev_randao}) == 3
 
 
-def test_the_root_shard_has_the_staking_contract_beside_what_every_shard_has() -> None:
+def test_the_root_shard_has_its_contracts_beside_what_every_shard_has() -> None:
     root, shard = ({bytes(a[0]): a for a in rlp.decode(DEVNET.allocation(i))[0]} for i in (0, 1))
-    own = staking.validator_address(staking.placeholder_pubkey(DEVNET.validators[0][0]))
-    assert root.keys() - shard.keys() == {staking.STAKING, own}
+    own = staking.validator_address(bls_pubkey(DEVNET.development_vote_key or b""))
+    assert root.keys() - shard.keys() == {staking.STAKING, own, da.DATA_AVAILABILITY}
     assert all(root[address] == shard[address] for address in shard)
-    balance = int.from_bytes(root[staking.STAKING][2][1], "big")
-    assert balance == (32 + 1_000_000) * 10**18, "the stake and the reserve"
+    assert da.DATA_VERIFIER in shard
+    balances = [int.from_bytes(root[address][2][1], "big") for address in (staking.STAKING, da.DATA_AVAILABILITY)]
+    assert balances == [(32 + 1_000_000) * 10**18, 32 * 10**18], "the stake and the reserve, the deposit"
 
 
 def test_public_keys_are_those_of_the_accounts() -> None:
@@ -133,10 +137,11 @@ def test_the_identity_does_not_depend_on_spelling() -> None:
         ("30_000_000", "30_000_001"),
         ("60_000_000", "60_000_001"),
         ('balance_wei = "5"', 'balance_wei = "6"'),
-        ("stake = 1", "stake = 2"),
-        ("stake = 1", "stake = 1\ncommission_ppm = 1"),
-        ("stake = 1", f'stake = 1\npubkey48 = "0x{"a5" * 48}"'),
+        ("stake = 32", "stake = 33"),
+        ("stake = 32", "stake = 32\ncommission_ppm = 1"),
+        (pubkey48(1), pubkey48(2)),
         ("[fees]", "[staking]\nepoch_blocks = 20\n\n[fees]"),
+        ("[fees]", "[da]\nbyte_price_wei = 7\n\n[fees]"),
         (ALICE, "0x" + "a2" * 20),
     ],
 )
@@ -151,22 +156,23 @@ def test_the_allocation_is_in_order_of_addresses() -> None:
         f'[[predeploys]]\nname = "p"\naddress = "0x{"b2" * 20}"\ncode = "0x6001"\n\n[[validators]]',
     )
     accounts, codes = rlp.decode(parse(text, "x").allocation(1))
-    assert [account[0].hex()[:2] for account in accounts] == ["01", "a1", "b2"]
-    assert codes == [b"\x60\x01"]
+    assert [account[0].hex()[:2] for account in accounts] == ["01", "a1", "b2", "da"]
+    assert codes == sorted([b"\x60\x01", artifact.runtime("DataVerifier")], key=keccak)
     assert accounts[0][2] == [b"", b"\1", EMPTY_CODE_HASH]
     assert accounts[2][2] == [b"\1", b"", keccak(b"\x60\x01")]
 
 
 def test_validators_are_in_order_of_addresses() -> None:
-    more = f'\n[[validators]]\naddress = "0x{"01" * 20}"\nstake = 3\n'
-    assert parse(MINIMAL + more, "x").validators == ((b"\1" * 20, 3), (b"\xc3" * 20, 1))
+    more = f'\n[[validators]]\naddress = "0x{"01" * 20}"\nstake = 34\npubkey48 = "{pubkey48(2)}"\n'
+    assert parse(MINIMAL + more, "x").validators == ((b"\1" * 20, 34), (b"\xc3" * 20, 32))
 
 
 # ── refused ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 ACCOUNT = f'\n[[accounts]]\naddress = "{ALICE}"\nbalance_wei = "1"\n'
-AGAIN = '\n[[validators]]\naddress = "0x{}"\nstake = 1\npubkey48 = "0x{}"\n'
+AGAIN = '\n[[validators]]\naddress = "0x{}"\nstake = 32\npubkey48 = "{}"\n'
 STAKING = "0xea224dBB52F57752044c0C86aD50930091F561B9"
+DATA = ["0x" + address.hex() for address in (da.DATA_AVAILABILITY, da.DATA_VERIFIER)]
 PREDEPLOY = f'\n[[predeploys]]\nname = "p"\naddress = "0x{"b2" * 20}"\n'
 
 
@@ -197,11 +203,23 @@ PREDEPLOY = f'\n[[predeploys]]\nname = "p"\naddress = "0x{"b2" * 20}"\n'
         (MINIMAL + PREDEPLOY + 'artifact = "NoSuchThing"\n', "there is no artefact 'NoSuchThing' in this version"),
         (MINIMAL + PREDEPLOY + 'artifact = "../chains/devnet"\n', "predeploys.0.artifact: "),
         (MINIMAL.split("[[validators]]", 1)[0], "validators: a network needs at least one"),
-        (MINIMAL.replace("stake = 1", "stake = 0"), "validators.0.stake: "),
-        (MINIMAL + AGAIN.format("02" * 20, "05" * 47), "validators.1.pubkey48: "),
-        (MINIMAL + AGAIN.format("c3" * 20, "05" * 48), "validators: two have the same address"),
-        (MINIMAL.replace("stake = 1", "stake = 1\ncommission_ppm = 1000001"), "validators.0.commission_ppm: "),
+        (MINIMAL.replace("stake = 32", "stake = 0"), "validators.0.stake: "),
+        (MINIMAL.replace("stake = 32", "stake = 31"), "stakes 31 coins, and staking.min_self_stake asks for 32"),
+        (MINIMAL + "\n[staking]\nmin_self_stake = 33\n", "stakes 32 coins, and staking.min_self_stake asks for 33"),
+        (MINIMAL.replace("pubkey48", "pubkey49"), "validators.0.pubkey48: Field required"),
+        (MINIMAL + AGAIN.format("02" * 20, pubkey48(2)[:-2]), "validators.1.pubkey48: "),
+        (MINIMAL + AGAIN.format("02" * 20, "0x" + "05" * 48), f"validators: 0x{'05' * 48} is no BLS public key"),
+        (MINIMAL + AGAIN.format("02" * 20, "0xc0" + "00" * 47), f"validators: 0xc0{'00' * 47} is no BLS public key"),
+        (MINIMAL + AGAIN.format("02" * 20, pubkey48(1)), "validators: two have the same pubkey48"),
+        (MINIMAL + AGAIN.format("c3" * 20, pubkey48(2)), "validators: two have the same address"),
+        (MINIMAL.replace("stake = 32", "stake = 32\ncommission_ppm = 1000001"), "validators.0.commission_ppm: "),
         (MINIMAL + ACCOUNT.replace(ALICE, STAKING), "is the staking contract's"),
+        (MINIMAL + ACCOUNT.replace(ALICE, DATA[0]), "is the contract of data availability's"),
+        (MINIMAL + PREDEPLOY.replace("0x" + "b2" * 20, DATA[1]), "is the verifier of data availability's"),
+        (MINIMAL + "[da]\nlife_epochs = 0", "da.life_epochs: "),
+        (MINIMAL + "[da]\nslash_ppm = 1000001", "da.slash_ppm: "),
+        (MINIMAL + "[da]\nmin_stake = 0", "da.min_stake: "),
+        (MINIMAL + "[da]\nextra = 2", "da.extra: Extra inputs are not permitted"),
         (MINIMAL + "[staking]\nunbonding_epochs = 2", "staking.unbonding_epochs: "),
         (MINIMAL + "[staking]\nextra = 2", "staking.extra: Extra inputs are not permitted"),
     ],

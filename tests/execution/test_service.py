@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import rlp
 
+from tests.bls import Silent
 from tests.execution.unchanging import Unchanging
 from tests.rpc.devchain import ALICE, BOB, GENESIS, NOBODY, DevChain
 from zg_node import _core
@@ -54,7 +55,7 @@ def open_again(directory: Path, genesis: Genesis = GENESIS) -> Chain:
         max_queued=50, lifetime_ms=1000, price_bump_percent=10, min_tip=0, allow_unprotected=False,
     )  # fmt: skip
     chain = Chain(0, genesis, ZERO_HASH, directory, engine, engine, pool, options, lambda: 4_000_000_000_000)
-    chain.follow(Unchanging())
+    chain.follow(Unchanging(), Silent())
     return chain
 
 

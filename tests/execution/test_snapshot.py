@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.execution.begun import begin_with
 from tests.execution.epoch_chain import EPOCH_BLOCKS, GENESIS, MEMBERS, EpochChain
 from zg_node import _core
 from zg_node.errors import Corrupt, InvalidMessage, Unavailable
@@ -29,8 +30,12 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EpochCha
     chain.chain.close()
 
 
+def zero(scratch: Path) -> StoredBlock:
+    return block_zero(GENESIS, 0, MEMBERS.hash(), scratch)
+
+
 def installation(directory: Path) -> Installation:
-    return Installation(directory, lambda scratch: block_zero(GENESIS, 0, MEMBERS.hash(), scratch))
+    return Installation(directory, zero)
 
 
 def boundary(source: EpochChain, epoch: int = 1) -> StoredBlock:
@@ -59,13 +64,8 @@ def fill(target: Installation, block: StoredBlock, pieces: list[bytes]) -> None:
 
 
 def install(source: EpochChain, directory: Path) -> StoredBlock:
-    block = boundary(source)
-    target = installation(directory)
-    fill(target, block, chunks(source, block.number))
-    target.check(block)
     epochs = {epoch: source.chain.blocks.epoch(epoch) or b"" for epoch in (0, 1)}
-    target.finish(block, epochs)
-    return block
+    return begin_with(source.chain, boundary(source).number, directory, zero, epochs)
 
 
 # ── serving ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,7 +17,7 @@ from zg_node.errors import InvalidBlock
 from zg_node.execution.fees import FeeRules
 from zg_node.execution.genesis import packaged, parse
 from zg_node.execution.validation import CLOCK_DRIFT_MAX_MS, Lineage, Plan, Rules, check, plan
-from zg_node.types.block import BODY_MAX_BYTES, Block, ConsensusHeader, Header
+from zg_node.types.block import BODY_MAX_BYTES, REVEAL_BYTES, Block, ConsensusHeader, Header
 from zg_node.types.hashing import ZERO_HASH, keccak
 
 GENESIS = parse(packaged("devnet"), "devnet")
@@ -29,6 +29,7 @@ PARENT = Header.decode(_core.draft_header(ZERO_HASH, ATTRIBUTES))
 NOW_MS = CONSENSUS.timestamp_ms + 5_000
 COINBASE = b"\4" * 20
 VIEW = 7
+REVEAL = b"\5" * REVEAL_BYTES
 FIELDS = {
     "parent_hash": 0, "number": 8, "gas_limit": 9, "gas_used": 10, "timestamp": 11, "extra_data": 12,
     "prev_randao": 13, "base_fee": 15, "parent_beacon_root": 19,
@@ -37,7 +38,7 @@ FIELDS = {
 
 
 def planned(now_ms: int = NOW_MS, parent: Header = PARENT, consensus: ConsensusHeader = CONSENSUS) -> Plan:
-    return plan(RULES, LINEAGE, parent, consensus, VIEW, COINBASE, now_ms)
+    return plan(RULES, LINEAGE, parent, consensus, VIEW, COINBASE, REVEAL, now_ms)
 
 
 def block_of(due: Plan, parent: Header = PARENT, fields: Mapping[str, object] = MappingProxyType({})) -> Block:
@@ -71,13 +72,13 @@ def test_what_is_planned_passes(elapsed_ms: int, gas_used: int, excess: int, lev
 
 def test_a_plan_follows_from_its_parent() -> None:
     due = planned()
-    assert due.consensus == ConsensusHeader(GENESIS.network, 0, VIEW, NOW_MS, SET_HASH, SET_HASH, 0, 0)
+    assert due.consensus == ConsensusHeader(GENESIS.network, 0, VIEW, NOW_MS, SET_HASH, SET_HASH, 0, 0, reveal=REVEAL)
     attributes = due.attributes
     assert (attributes.number, attributes.timestamp, attributes.coinbase) == (1, NOW_MS // 1000, COINBASE)
     assert (attributes.gas_limit, attributes.base_fee) == (500_000_000, 10**9)
     assert attributes.extra_data == due.consensus.hash()
     assert attributes.parent_beacon_root == PARENT.extra_data
-    assert attributes.prev_randao == keccak(PARENT.prev_randao + PARENT.hash)
+    assert attributes.prev_randao == keccak(PARENT.prev_randao + keccak(REVEAL))
     assert due.gas_budget == 500_000_000
 
 
@@ -143,6 +144,26 @@ def test_time_that_does_not_grow_is_refused(back_ms: int) -> None:
     due = planned()
     consensus = replace(due.consensus, timestamp_ms=CONSENSUS.timestamp_ms - back_ms)
     assert verdict(block_of(replace(due, consensus=consensus))) == "the timestamp does not grow"
+
+
+def test_a_block_that_reveals_nothing_is_refused() -> None:
+    due = plan(RULES, LINEAGE, PARENT, CONSENSUS, VIEW, COINBASE, b"", NOW_MS)
+    assert verdict(block_of(due)) == "the proposer reveals nothing"
+
+
+def test_a_reveal_that_is_not_mixed_in_is_refused() -> None:
+    other = plan(RULES, LINEAGE, PARENT, CONSENSUS, VIEW, COINBASE, b"\6" * REVEAL_BYTES, NOW_MS)
+    mix = other.attributes.prev_randao
+    assert verdict(block_of(planned(), fields={"prev_randao": mix})) == "the header does not follow from the parent"
+
+
+def test_nothing_but_the_reveal_moves_the_mix() -> None:
+    mixes = {
+        plan(RULES, replace(LINEAGE, epoch=2), parent, CONSENSUS, view, coinbase, REVEAL, now_ms).attributes.prev_randao
+        for parent in (PARENT, replace(PARENT, hash=b"\1" * 32, gas_used=7))
+        for view, coinbase, now_ms in ((VIEW, COINBASE, NOW_MS), (VIEW + 1, bytes(20), NOW_MS + 9))
+    }
+    assert len(mixes) == 1
 
 
 def test_gas_above_the_rate_is_refused() -> None:

@@ -17,6 +17,7 @@ from zg_node.types.block import (
     BODY_MAX_BYTES,
     CONSENSUS_HEADER_MAX_BYTES,
     HEADER_MAX_BYTES,
+    REVEAL_BYTES,
     Block,
     ConsensusHeader,
     Header,
@@ -25,10 +26,11 @@ from zg_node.types.hashing import EMPTY_CODE_HASH, EMPTY_TRIE_ROOT, EMPTY_UNCLES
 
 hashes = st.binary(min_size=32, max_size=32)
 numbers = st.integers(0, 2**63 - 1)
+reveals = st.just(b"") | st.binary(min_size=REVEAL_BYTES, max_size=REVEAL_BYTES)
 consensus_headers = st.builds(
-    ConsensusHeader, hashes, numbers, numbers, numbers, hashes, hashes, numbers, numbers, numbers, hashes
+    ConsensusHeader, hashes, numbers, numbers, numbers, hashes, hashes, numbers, numbers, numbers, hashes, reveals
 )
-SAMPLE = ConsensusHeader(b"\1" * 32, 2, 3, 4_000, b"\5" * 32, b"\6" * 32, 7, 8, 9, b"\x0a" * 32)
+SAMPLE = ConsensusHeader(b"\1" * 32, 2, 3, 4_000, b"\5" * 32, b"\6" * 32, 7, 8, 9, b"\x0a" * 32, b"\x0b" * REVEAL_BYTES)
 BLOCK = make_block(b"\1" * 32, 2, 3, 4)
 FIELDS = rlp.decode(BLOCK.header.raw)
 DEEP = b"\xf8\x80" * 40_000
@@ -55,9 +57,9 @@ def test_hashes_of_nothing_are_ethereums() -> None:
 
 
 def test_the_wire_forms_are_pinned() -> None:
-    assert SAMPLE.hash().hex() == "aecd07f7064c6a02539acd63c400b78a6152aa444cd7e0ddc1d357b11e940204"
-    assert BLOCK.hash.hex() == "64c78153a893bb40744b161f5fa85b096b44c57b67303757c7e7c5f3b35456aa"
-    assert keccak(BLOCK.encode()).hex() == "4768c7ae01795f9ea5dcd4b96da2478e3253a40b5f9656bd1b4255eaf2ca4255"
+    assert SAMPLE.hash().hex() == "49b3ea91f3a88e8be72e5bf1c4bd5cd1fd3461ad5d3f71ded0e438e95d621f98"
+    assert BLOCK.hash.hex() == "7735bc2c8f74682716a09f0321253f2ecb934865ab567ca797d940b01d6ad4ac"
+    assert keccak(BLOCK.encode()).hex() == "36a46850a139b0086a207da7cc3b9cddbbd132f7c9424566e2c1173aa92c79e3"
 
 
 # ── consensus header ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -86,6 +88,8 @@ def test_consensus_headers_that_differ_have_different_hashes(one: ConsensusHeade
         {"timestamp_ms": 2**63},
         {"fee_excess": 2**100},
         {"gas_level": 2**63},
+        {"reveal": bytes(REVEAL_BYTES - 1)},
+        {"reveal": bytes(REVEAL_BYTES + 1)},
     ],
 )
 def test_a_field_out_of_range_is_refused(change: dict[str, object]) -> None:
@@ -95,10 +99,10 @@ def test_a_field_out_of_range_is_refused(change: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     "items",
-    [[], [b""] * 9, [b""] * 11, b"string", [[b""]] * 10],
+    [[], [b""] * 10, [b""] * 12, b"string", [[b""]] * 11],
 )
 def test_another_shape_is_no_consensus_header(items: object) -> None:
-    with pytest.raises(InvalidMessage, match="10 strings"):
+    with pytest.raises(InvalidMessage, match="11 strings"):
         ConsensusHeader.decode(rlp.encode(items))
 
 

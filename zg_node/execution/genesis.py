@@ -2,7 +2,7 @@
 identity.
 
     chain file ─▶ allocation of every shard
-                       └─ + staking contract, initialised by system calls ─▶ allocation of the root shard
+                       └─ + contracts of the root shard, initialised by system calls ─▶ allocation of the root shard
 
 The keys are explained in genesis/README.md. Artefacts named by predeploys are packaged under zg_node/genesis_data.
 """
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zg_node import _core
 from zg_node.contracts import artifact as artifacts
-from zg_node.contracts import staking
+from zg_node.contracts import da, staking
 from zg_node.errors import InvalidBlock, InvalidConfig
 from zg_node.execution.fees import BASE_FEE_MAX, FeeRules
 from zg_node.types.block import Attributes, ConsensusHeader
@@ -37,6 +37,12 @@ Pubkey = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{96}$")]
 PACKAGED = frozenset({"devnet"})
 """Chain files that come with the package, by name."""
 
+OWN_CONTRACTS = {
+    staking.STAKING: "staking contract",
+    da.DATA_AVAILABILITY: "contract of data availability",
+    da.DATA_VERIFIER: "verifier of data availability",
+}
+"""Contracts that no chain file lists."""
 CHAIN_ID_MAX = 2**53 - 1 - 1024
 """JavaScript clients hold chain ids in doubles; the shards' ids follow the root's."""
 
@@ -70,7 +76,7 @@ class GenesisValidator(_Strict):
     address: Address
     stake: int = Field(gt=0, lt=2**64)
     operator: Address | None = None
-    pubkey48: Pubkey | None = None
+    pubkey48: Pubkey
     commission_ppm: int = Field(default=0, ge=0, le=1_000_000)
     private_key: Hex | None = None
 
@@ -85,6 +91,17 @@ class StakingRules(_Strict):
     slash_ppm: int = Field(default=50_000, ge=1, le=1_000_000)
 
 
+class DataRules(_Strict):
+    life_epochs: int = Field(default=720, ge=1, le=1_000_000)
+    request_blocks: int = Field(default=600, ge=1, le=1_000_000)
+    answer_blocks: int = Field(default=600, ge=1, le=1_000_000)
+    min_stake: int = Field(default=32, gt=0, lt=2**40)
+    challenge_bond_wei: Reward = "100000000000000000"
+    byte_price_wei: int = Field(default=1_000_000, ge=0, lt=2**63)
+    blob_price_wei: int = Field(default=100_000_000_000_000, ge=0, lt=2**63)
+    slash_ppm: int = Field(default=10_000, ge=1, le=1_000_000)
+
+
 class ChainFile(_Strict):
     """The parsed chain file."""
 
@@ -96,6 +113,7 @@ class ChainFile(_Strict):
     block_gas_limit: int = Field(ge=30_000_000, le=10_000_000_000)
     fees: Fees
     staking: StakingRules = StakingRules()
+    da: DataRules = DataRules()
     predeploys: tuple[Predeploy, ...] = ()
     accounts: tuple[FundedAccount, ...] = ()
     validators: tuple[GenesisValidator, ...] = ()
@@ -113,8 +131,8 @@ class Genesis:
 
     @cached_property
     def diff(self) -> bytes:
-        """The allocation of the root shard: that of every shard, and the staking contract."""
-        return _with_staking(self.file, self.network)
+        """The allocation of the root shard: that of every shard, and those contracts that only it has."""
+        return _root_diff(self.file, self.network)
 
     def allocation(self, shard: int) -> bytes:
         """The allocation of `shard` as a state diff on nothing."""
@@ -159,7 +177,7 @@ class Genesis:
             coinbase=bytes(20),
             gas_limit=self.file.block_gas_limit,
             base_fee=self.file.fees.base_fee_floor_wei,
-            prev_randao=keccak(self.network + shard.to_bytes(8, "big")),
+            prev_randao=_first_randao(self.network, shard),
             extra_data=consensus.hash(),
             parent_beacon_root=ZERO_HASH,
         )
@@ -202,16 +220,26 @@ def packaged(name: str) -> str:
 def _check(file: ChainFile, name: str) -> None:
     """Raise InvalidConfig for what the staking contract, or a validator set, could not hold."""
     addresses = [*(entry.address for entry in file.predeploys), *(entry.address for entry in file.accounts)]
-    if staking.STAKING in map(_bytes, addresses):
-        raise InvalidConfig(f"{name}: 0x{staking.STAKING.hex()} is the staking contract's, and allocated by itself")
+    for taken in OWN_CONTRACTS.keys() & map(_bytes, addresses):
+        raise InvalidConfig(f"{name}: 0x{taken.hex()} is the {OWN_CONTRACTS[taken]}'s, and allocated by itself")
     if not file.validators:
         raise InvalidConfig(f"{name}: validators: a network needs at least one")
     if len(file.validators) > staking.VALIDATORS_MAX:
         raise InvalidConfig(f"{name}: validators: at most {staking.VALIDATORS_MAX}, not {len(file.validators)}")
+    least = file.staking.min_self_stake
+    for validator in file.validators:
+        if validator.stake < least:
+            raise InvalidConfig(
+                f"{name}: validators: {validator.address} stakes {validator.stake} coins, and staking.min_self_stake "
+                f"asks for {least}: with less it would leave the set after two epochs"
+            )
     members = _members(file)
     for what, keys in (("address", [m.voter for m in members]), ("pubkey48", [m.pubkey for m in members])):
         if len(set(keys)) != len(keys):
             raise InvalidConfig(f"{name}: validators: two have the same {what}")
+    for member in members:
+        if not _core.bls_is_public_key(member.pubkey):
+            raise InvalidConfig(f"{name}: validators: 0x{member.pubkey.hex()} is no BLS public key")
 
 
 def _members(file: ChainFile) -> list[staking.GenesisMember]:
@@ -220,15 +248,45 @@ def _members(file: ChainFile) -> list[staking.GenesisMember]:
     for validator in file.validators:
         voter = _bytes(validator.address)
         operator = _bytes(validator.operator) if validator.operator else voter
-        pubkey = _bytes(validator.pubkey48) if validator.pubkey48 else staking.placeholder_pubkey(voter)
+        pubkey = _bytes(validator.pubkey48)
         members.append(staking.GenesisMember(operator, voter, validator.stake, validator.commission_ppm, pubkey))
     return sorted(members, key=lambda member: member.voter)
 
 
-def _with_staking(file: ChainFile, network: bytes) -> bytes:
-    """The allocation with the staking contract, as the contract's own code initialises it."""
+def _first_randao(network: bytes, shard: int) -> bytes:
+    """prevRandao of a shard's block 0; the root's is the beacon of data availability in epoch 0."""
+    return keccak(network + shard.to_bytes(8, "big"))
+
+
+def _root_diff(file: ChainFile, network: bytes) -> bytes:
+    """The allocation with the contracts of the root shard, as their own code initialises them.
+
+    The first validators are the first holders of rows as well, with as much again deposited there."""
+    members = _members(file)
+    deposits = sum(member.stake for member in members) * staking.COIN
+    reserve = int(file.staking.reserve_wei)
+    contracts = (
+        _own(staking.STAKING, "Staking", deposits + reserve),
+        _own(da.DATA_AVAILABILITY, "DataAvailability", deposits),
+    )
+    holders = [da.GenesisHolder(member.operator, member.voter, member.stake) for member in members]
+    calls = (
+        *staking.genesis_calls(_staking_config(file, network), reserve, members),
+        *da.genesis_calls(_data_config(file, network), _first_randao(network, 0), holders),
+    )
+    nothing = bytes(32)
+    attributes = Attributes(
+        0, file.timestamp_s, bytes(20), file.block_gas_limit, file.fees.base_fee_floor_wei, nothing, b"", nothing
+    )
+    try:
+        return _core.Engine(file.chain_id).initialise(attributes, _allocation(file, file.name, contracts), calls)
+    except InvalidBlock as error:
+        raise InvalidConfig(f"{file.name}: a contract of the root shard refuses its genesis: {error}") from error
+
+
+def _staking_config(file: ChainFile, network: bytes) -> staking.StakingConfig:
     rules = file.staking
-    config = staking.StakingConfig(
+    return staking.StakingConfig(
         network=network,
         epoch_blocks=rules.epoch_blocks,
         unbonding_epochs=rules.unbonding_epochs,
@@ -237,21 +295,28 @@ def _with_staking(file: ChainFile, network: bytes) -> bytes:
         reward_per_epoch=int(rules.reward_per_epoch_wei),
         slash_ppm=rules.slash_ppm,
     )
-    reserve = int(rules.reserve_wei)
-    balance = sum(validator.stake for validator in file.validators) * staking.COIN + reserve
-    contract = Predeploy(
-        name="Staking", address="0x" + staking.STAKING.hex(), balance_wei=str(balance), artifact="Staking"
+
+
+def _data_config(file: ChainFile, network: bytes) -> da.DataConfig:
+    rules = file.da
+    return da.DataConfig(
+        network=network,
+        epoch_blocks=file.staking.epoch_blocks,
+        quorums=file.shards,
+        life_epochs=rules.life_epochs,
+        request_blocks=rules.request_blocks,
+        answer_blocks=rules.answer_blocks,
+        min_stake=rules.min_stake * staking.COIN,
+        challenge_bond=int(rules.challenge_bond_wei),
+        byte_price=rules.byte_price_wei,
+        blob_price=rules.blob_price_wei,
+        slash_ppm=rules.slash_ppm,
     )
-    allocation = _allocation(file, file.name, (contract,))
-    nothing = bytes(32)
-    attributes = Attributes(
-        0, file.timestamp_s, bytes(20), file.block_gas_limit, file.fees.base_fee_floor_wei, nothing, b"", nothing
-    )
-    calls = staking.genesis_calls(config, reserve, _members(file))
-    try:
-        return _core.Engine(file.chain_id).initialise(attributes, allocation, calls)
-    except InvalidBlock as error:
-        raise InvalidConfig(f"{file.name}: the staking contract refuses its genesis: {error}") from error
+
+
+def _own(address: bytes, artifact: str, balance: int = 0) -> Predeploy:
+    """A contract that is allocated without being in the file."""
+    return Predeploy(name=artifact, address="0x" + address.hex(), balance_wei=str(balance), artifact=artifact)
 
 
 def _allocation(file: ChainFile, name: str, more: tuple[Predeploy, ...] = ()) -> bytes:
@@ -270,7 +335,7 @@ def _allocation(file: ChainFile, name: str, more: tuple[Predeploy, ...] = ()) ->
             raise InvalidConfig(f"{name}: the balance of {address} exceeds 256 bits")
         accounts[key] = [key, [], [nonce, int(balance), code_hash], b"", []]
 
-    for predeploy in (*file.predeploys, *more):
+    for predeploy in (*file.predeploys, _own(da.DATA_VERIFIER, "DataVerifier"), *more):
         if (predeploy.code is None) == (predeploy.artifact is None):
             raise InvalidConfig(f"{name}: predeploy {predeploy.name!r} needs exactly one of code and artifact")
         code = _bytes(predeploy.code) if predeploy.code else _runtime(predeploy.artifact or "", name)

@@ -1,7 +1,7 @@
 """One shard's chain: the shell that joins engine, state, log, block store and mempool.
 
-    propose ─▶ validation.plan ─▶ engine.build ─┐
-    execute ─▶ validation.check ─▶ engine.execute ─▶ overlay in State, `_pending`
+    propose ─▶ beacon.reveal, validation.plan ─▶ engine.build ──┐
+    execute ─▶ validation.check, beacon.check ─▶ engine.execute ─▶ overlay in State, `_pending`
     commit  ─▶ log.append (fdatasync: the commit point) ─▶ State.finalise ─▶ blocks.add ─▶ pool.commit ─▶ new head
     checkpoint ─▶ State.flush, blocks.checkpoint ─▶ log.truncate
 
@@ -23,6 +23,7 @@ from zg_node.db.durable import make_database, make_directory, sync_directory
 from zg_node.db.files import SYSTEM, Files
 from zg_node.db.log import BlockLog, BlockRecord
 from zg_node.errors import Corrupt, InvalidBlock, InvalidConfig, Unavailable
+from zg_node.execution.beacon import Beacon
 from zg_node.execution.engine import Engine
 from zg_node.execution.fees import next_state
 from zg_node.execution.genesis import Genesis
@@ -100,7 +101,7 @@ class Chain:
         self._engine = engine
         self._options = options
         self._rules = Rules(genesis.network, genesis.fees)
-        self._epochs: Epochs | None = None
+        self._follows: tuple[Epochs, Beacon] | None = None
         self._listeners: list[Callable[[StoredBlock], None]] = []
         self._pending: dict[bytes, tuple[Block, _core.Executed]] = {}
         self._databases = (directory / "state", directory / "blocks")
@@ -187,26 +188,31 @@ class Chain:
         self.state.finalise(block.hash)
         return executed
 
-    def follow(self, epochs: Epochs) -> None:
+    def follow(self, epochs: Epochs, beacon: Beacon) -> None:
         """Before the first block is proposed or executed."""
-        self._epochs = epochs
+        self._follows = epochs, beacon
 
     def resume(self) -> None:
         """Do again what may have been missed when the process ended right after a commit."""
-        self._followed().committed(self.head)
+        self._followed()[0].committed(self.head)
 
-    def _followed(self) -> Epochs:
-        assert self._epochs is not None, "a chain makes blocks after `follow`"
-        return self._epochs
+    def _followed(self) -> tuple[Epochs, Beacon]:
+        assert self._follows is not None, "a chain makes blocks after `follow`"
+        return self._follows
 
     # ── blocks in the making ────────────────────────────────────────────────────────────────────────────────────────
+
+    def prepare(self) -> None:
+        """Make the next block's reveal ahead of time: it depends on the height alone."""
+        self._followed()[1].reveal(self.head.number + 1)
 
     def propose(self, view: int, parent_hash: bytes, coinbase: bytes, allow_empty: bool) -> Block | None:
         """Build a block on `parent_hash`; None when nothing fits and `allow_empty` is off."""
         parent, parent_consensus = self._parent(parent_hash)
-        epochs = self._followed()
+        epochs, beacon = self._followed()
         lineage = epochs.lineage(parent.number, parent_consensus, None)
-        planned = plan(self._rules, lineage, parent, parent_consensus, view, coinbase, self.now_ms())
+        reveal = beacon.reveal(parent.number + 1)
+        planned = plan(self._rules, lineage, parent, parent_consensus, view, coinbase, reveal, self.now_ms())
         executed = self._engine.build(
             self.state,
             parent_hash,
@@ -224,7 +230,8 @@ class Chain:
 
     def execute(self, block: Block, certified: bool = False) -> None:
         """Check and execute a block on its parent; of a `certified` one, which others vouch for, our clock is not
-        asked. Raises InvalidBlock, and Unavailable when its parent or the root block that it imports is not here."""
+        asked, nor whose its reveal is. Raises InvalidBlock, and Unavailable when its parent or the root block that it
+        imports is not here."""
         if block.hash in self._pending:
             return
         consensus = block.consensus
@@ -233,9 +240,11 @@ class Chain:
             raise InvalidBlock(f"block {block.number} does not build on the final 0x{head.hash.hex()}")
         parent, parent_consensus = self._parent(block.header.parent_hash)
         now_ms = consensus.timestamp_ms if certified else self.now_ms()
-        epochs = self._followed()
+        epochs, beacon = self._followed()
         lineage = epochs.lineage(parent.number, parent_consensus, consensus)
         check(self._rules, lineage, parent, parent_consensus, block, now_ms)
+        if not certified:
+            beacon.check(block.number, consensus)
         calls = epochs.closing_calls(block.number, parent_consensus, lineage.epoch, consensus.view)
         executed = self._engine.execute(self.state, parent.hash, block.header.raw, block.body, self.pool, calls)
         self._pending[block.hash] = (block, executed)
@@ -258,7 +267,7 @@ class Chain:
         self._pending = {h: p for h, p in self._pending.items() if p[0].number > stored.number}
         self.head = stored
         self.pool.commit(self.state, block_hash, executed, self.next_base_fee(), self.now_ms())
-        self._followed().committed(stored)
+        self._followed()[0].committed(stored)
         return stored
 
     def unfinalised(self, block_hash: bytes) -> tuple[bytes, ...]:
@@ -368,10 +377,11 @@ class Chain:
         return next_state(self._rules.fees, head.header, head.consensus, self.now_ms()).base_fee
 
     def pending_header(self) -> bytes:
-        """RLP of the header that a block made now would have, its roots empty."""
+        """RLP of the header that a block made now would have, its roots empty and nothing revealed."""
         head = self.head
         lineage = Lineage(head.consensus.epoch, head.consensus.set_hash, head.consensus.set_hash)
-        planned = plan(self._rules, lineage, head.header, head.consensus, 0, head.header.coinbase, self.now_ms())
+        coinbase, now_ms = head.header.coinbase, self.now_ms()
+        planned = plan(self._rules, lineage, head.header, head.consensus, 0, coinbase, b"", now_ms)
         return _core.draft_header(head.hash, planned.attributes)
 
     def on_head(self, callback: Callable[[StoredBlock], None]) -> Callable[[], None]:

@@ -1,7 +1,9 @@
 """What a header must say before its block is executed: pure functions of the parent, the rules and the clock.
 
-parent, lineage, clock ─▶ plan ─▶ ConsensusHeader + Attributes + gas budget      (the proposer)
-parent, lineage, block ─▶ check ─▶ InvalidBlock, or nothing                      (everyone else)
+parent, lineage, reveal, clock ─▶ plan ─▶ ConsensusHeader + Attributes + gas budget      (the proposer)
+parent, lineage, block ─▶ check ─▶ InvalidBlock, or nothing                              (everyone else)
+
+Whether a reveal is its proposer's is for the chain's `Beacon` to say; here it must be there, and be mixed in.
 """
 
 from __future__ import annotations
@@ -9,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zg_node.errors import InvalidBlock
+from zg_node.execution.beacon import mixed
 from zg_node.execution.fees import FeeRules, next_state
-from zg_node.types.block import BODY_MAX_BYTES, Attributes, Block, ConsensusHeader, Header
-from zg_node.types.hashing import ZERO_HASH, keccak
+from zg_node.types.block import BODY_MAX_BYTES, REVEAL_BYTES, Attributes, Block, ConsensusHeader, Header
+from zg_node.types.hashing import ZERO_HASH
 
 CLOCK_DRIFT_MAX_MS = 500
 """How far a proposer's clock may run ahead of ours."""
@@ -54,9 +57,10 @@ def plan(
     parent_consensus: ConsensusHeader,
     view: int,
     coinbase: bytes,
+    reveal: bytes,
     now_ms: int,
 ) -> Plan:
-    """The headers of a child of `parent` proposed in `view` at `now_ms`."""
+    """The headers of a child of `parent` proposed in `view` at `now_ms`, with its proposer's `reveal`."""
     timestamp_ms = max(now_ms, parent_consensus.timestamp_ms + 1)
     fee = next_state(rules.fees, parent, parent_consensus, timestamp_ms)
     consensus = ConsensusHeader(
@@ -70,6 +74,7 @@ def plan(
         gas_level=fee.level,
         root_number=lineage.root_number,
         root_hash=lineage.root_hash,
+        reveal=reveal,
     )
     attributes = Attributes(
         number=parent.number + 1,
@@ -77,7 +82,7 @@ def plan(
         coinbase=coinbase,
         gas_limit=rules.fees.gas_limit,
         base_fee=fee.base_fee,
-        prev_randao=keccak(parent.prev_randao + parent.hash),
+        prev_randao=mixed(parent.prev_randao, reveal),
         extra_data=consensus.hash(),
         parent_beacon_root=parent.extra_data,
     )
@@ -98,7 +103,10 @@ def check(
         raise InvalidBlock(f"the timestamp is {consensus.timestamp_ms - now_ms} ms ahead of our clock")
     if len(block.body) > BODY_MAX_BYTES:
         raise InvalidBlock(f"a body of {len(block.body)} bytes")
-    due = plan(rules, lineage, parent, parent_consensus, consensus.view, header.coinbase, consensus.timestamp_ms)
+    if len(consensus.reveal) != REVEAL_BYTES:
+        raise InvalidBlock("the proposer reveals nothing")
+    view, timestamp_ms, reveal = consensus.view, consensus.timestamp_ms, consensus.reveal
+    due = plan(rules, lineage, parent, parent_consensus, view, header.coinbase, reveal, timestamp_ms)
     if consensus != due.consensus:
         raise InvalidBlock("the consensus header does not follow from the parent")
     if _decided(header) != due.attributes or header.parent_hash != parent.hash:

@@ -19,6 +19,7 @@ BODY_MAX_BYTES = 8 * 1024 * 1024
 """Largest body (RLP of the transactions) that a proposer builds or a validator accepts."""
 
 CONSENSUS_HEADER_MAX_BYTES = 512
+REVEAL_BYTES = 96
 HEADER_MAX_BYTES = 1024
 BLOCK_MAX_BYTES = BODY_MAX_BYTES + HEADER_MAX_BYTES + CONSENSUS_HEADER_MAX_BYTES + 32
 
@@ -46,6 +47,8 @@ class ConsensusHeader:
     """Height of the newest final root header that the proposer has imported; 0 on the root shard itself."""
     root_hash: bytes = ZERO_HASH
     """Its hash; 32 zero bytes on the root shard itself."""
+    reveal: bytes = b""
+    """REVEAL_BYTES: what the proposer adds to prevRandao (see `execution.beacon`); empty for genesis."""
 
     def encode(self) -> bytes:
         """The canonical RLP, at most CONSENSUS_HEADER_MAX_BYTES."""
@@ -61,6 +64,7 @@ class ConsensusHeader:
                 self.gas_level,
                 self.root_number,
                 self.root_hash,
+                self.reveal,
             )
         )
 
@@ -71,16 +75,17 @@ class ConsensusHeader:
     @classmethod
     def decode(cls, data: bytes) -> ConsensusHeader:
         """Parse; raises InvalidMessage unless `encode` would give `data` back."""
-        f = strings(data, 10, CONSENSUS_HEADER_MAX_BYTES, "consensus header")
+        f = strings(data, 11, CONSENSUS_HEADER_MAX_BYTES, "consensus header")
         epoch, view, timestamp_ms, excess, level, root_number = (
             int.from_bytes(f[i], "big") for i in (1, 2, 3, 6, 7, 8)
         )
         if (
             any(len(f[i]) != 32 for i in (0, 4, 5, 9))
+            or len(f[10]) not in (0, REVEAL_BYTES)
             or max(epoch, view, timestamp_ms, excess, level, root_number) >= 1 << 63
         ):
             raise InvalidMessage("consensus header: a field is out of range")
-        header = cls(f[0], epoch, view, timestamp_ms, f[4], f[5], excess, level, root_number, f[9])
+        header = cls(f[0], epoch, view, timestamp_ms, f[4], f[5], excess, level, root_number, f[9], f[10])
         if header.encode() != data:
             raise InvalidMessage("consensus header: not canonical")
         return header
