@@ -6,12 +6,12 @@ plan ─▶ World ─▶ replicas, attackers, faults on one timeline ─▶ Outc
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from random import Random
 
 from tests.sim import toy
 from tests.sim.attackers import ATTACKERS
-from tests.sim.attackers.attacker import PACE_S, Attacker, Means, Message, describe
+from tests.sim.attackers.attacker import PACE_S, Attacker, Means, Message, Words, describe
 from tests.sim.faults import inflict
 from tests.sim.invariants import Member, Monitor, Violation
 from tests.sim.network import Links
@@ -22,6 +22,7 @@ from tests.sim.timeline import Endless, Timeline
 from tests.sim.trace import Trace
 from zg_node.consensus.epoch import Epochs
 from zg_node.consensus.messages import Domain
+from zg_node.consensus.sync import NEAR_BLOCKS, STUCK_MS
 from zg_node.consensus.votes import Signer, Validator, ValidatorSet
 from zg_node.types.block import Block
 
@@ -31,8 +32,6 @@ HEALED_WITHIN_S = 15.0
 """Virtual seconds from the last fault's end until they have."""
 AMNESIA_S = (0.2, 1.0)
 POLL_S = 0.3
-POLL_GAP = 6
-"""How far behind a node must be to catch up without being told: consensus is quicker when it is close."""
 
 
 class World:
@@ -125,6 +124,12 @@ class World:
                 self.monitor.said(source.number, bent)
                 self._carry(source.number, number, bent, source.attacker.means.copy)
 
+    def blurt(self, source: Replica, words: Iterable[Words]) -> None:
+        """Send what the source's attacker says out of turn."""
+        for to, message in words:
+            self.monitor.said(source.number, message)
+            self._carry(source.number, to, message)
+
     def fetch(self, asking: Replica, block_hash: bytes) -> None:
         """Ask one of the others for a block."""
         other = self._ask(asking)
@@ -145,7 +150,8 @@ class World:
     def _poll(self, replica: Replica) -> None:
         """Sync asks the others every now and then how far they are."""
         other = self._rng.choice([node for node in self.nodes if node is not replica])
-        if replica.up and other.height > replica.height + POLL_GAP:
+        gap, stands_s = other.height - replica.height, self.scheduler.time() - replica.moved_s
+        if replica.up and (gap > NEAR_BLOCKS or (gap > 0 and stands_s * 1000 >= STUCK_MS)):
             self.catch_up(replica)
         self.scheduler.call_later(POLL_S, self._poll, replica)
 
@@ -184,18 +190,18 @@ class World:
             number=number,
             copy=copy,
             place=lambda: (Domain(toy.NETWORK, toy.CHAIN_ID, self.nodes[number].epoch), number),
+            stakes=lambda: dict(enumerate(self.plan.stakes)),
             peers=tuple(n for n in range(len(self.plan.stakes)) if n != number),
             rng=rng,
             sign=lambda digest: toy.sign(toy.secret(number), digest),
+            leads=lambda view: self.members.leader(view) == number,
             child=child,
             spoilt=toy.spoil,
         )
 
     def _babble(self, replica: Replica) -> None:
         assert replica.attacker is not None
-        for to, message in replica.attacker.babble():
-            self.monitor.said(replica.number, message)
-            self._carry(replica.number, to, message)
+        self.blurt(replica, replica.attacker.babble())
         self.scheduler.call_later(PACE_S, self._babble, replica)
 
     def _forget(self, replica: Replica) -> None:

@@ -284,4 +284,6 @@ MACHINES: dict[str, Begin] = {
 }
 UNSOUND: dict[str, Begin] = {"lost syncs": _lost_syncs, "bit rot": _rot, "diverging execution": _diverging}
 """Whom these hit counts as faulty."""
-KINDS: dict[str, Begin] = {**WEATHER, **MACHINES, **UNSOUND}
+LASTING: dict[str, Begin] = {"absence": _kill}
+"""What only some schedules have: see `plan`."""
+KINDS: dict[str, Begin] = {**WEATHER, **MACHINES, **UNSOUND, **LASTING}

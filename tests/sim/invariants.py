@@ -119,9 +119,10 @@ class Monitor:
                 raise Violation(f"node {node}: NOTARIZE over view {skipped}, which no quorum skipped")
         block = proposal.block
         parent_hash = block.header.parent_hash if block.consensus.view == proposal.view else block.hash
-        if parent_hash == self.genesis_hash or self.final.get(block.number - 1) == parent_hash:
+        if parent_hash == self.genesis_hash and proposal.parent_view == 0:
             return
-        if not self.has_quorum(VoteKind.NOTARIZE, vote.epoch, proposal.parent_view, parent_hash):
+        epochs = (vote.epoch, vote.epoch - 1)  # an epoch's first block builds on the last one of the epoch before
+        if not any(self.has_quorum(VoteKind.NOTARIZE, e, proposal.parent_view, parent_hash) for e in epochs):
             raise Violation(f"node {node}: NOTARIZE in view {vote.view} on a parent without quorum")
 
     def has_quorum(self, kind: VoteKind, epoch: int, view: int, block_hash: bytes) -> bool:
@@ -170,18 +171,31 @@ class Monitor:
         self.heights[node] = number
 
     def restarted(self, node: int, chain: Sequence[StoredBlock]) -> None:
-        """Honest `node` came back with these final blocks, from genesis on; it may have lost its power before it could
-        tell of the last ones."""
+        """Honest `node` came back with these final blocks, genesis first; it may have lost its power before it could
+        tell of the last ones, or have begun with a snapshot."""
         self.genesis_hash = self.genesis_hash or chain[0].hash
         if node in self.faulty:
             return
         head, height = chain[-1], self.heights.get(node, 0)
         if head.number < height:
             raise Violation(f"node {node} had committed height {height} and came back at {head.number}")
-        if height and chain[height].hash != self.final[height]:
-            raise Violation(f"node {node} came back with another block at height {height}")
-        for block in chain[height + 1 :]:
+        for block in chain[1:]:
+            if block.number <= height and block.hash != self.final[block.number]:
+                raise Violation(f"node {node} came back with another block at height {block.number}")
+        fresh = [block for block in chain[1:] if block.number > height]
+        if fresh and height == 0 and fresh[0].number > 1:
+            self._began_with(node, fresh.pop(0))
+        for block in fresh:
             self.appended(node, block.number, block.hash, block.header.parent_hash)
+
+    def _began_with(self, node: int, block: StoredBlock) -> None:
+        """Its first block is a snapshot's: one that a quorum has finalised."""
+        certificate = Certificate.decode(block.certificate)
+        if not self.has_quorum(VoteKind.FINALIZE, certificate.epoch, certificate.view, block.hash):
+            raise Violation(f"node {node} begins with height {block.number}, which no quorum finalised")
+        if self.final.setdefault(block.number, block.hash) != block.hash:
+            raise Violation(f"node {node} begins with another block at height {block.number} than the final one")
+        self.heights[node] = block.number
 
     def reported(self, node: int, epoch: int, voter: int) -> None:
         """`node` holds evidence against a validator."""

@@ -1,52 +1,80 @@
-"""What must hold of an honest node's chain at the end of a schedule: roots, nonces, and that no wei is made or lost."""
+"""What must hold of an honest node's chain at the end of a schedule: roots, nonces, every transaction there once and
+found where it is, and that no wei is made or lost."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 
 import rlp
 
 from tests.sim.invariants import Violation
 from zg_node import _core
+from zg_node.contracts.da import DATA_AVAILABILITY
+from zg_node.contracts.staking import COIN, STAKING
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.service import Chain
+from zg_node.types.block import StoredBlock
+from zg_node.types.hashing import keccak
 
 
 def check_ledger(chain: Chain, genesis: Genesis) -> None:
-    """Raise Violation unless the state is what the blocks made of the genesis."""
+    """Raise Violation unless the state is what the blocks made of the genesis. Of a chain that began with a snapshot,
+    what there is of it is looked at: its state is compared with the others' by its root."""
     number, block_hash, root = chain.state.head()
     if (number, block_hash, root) != (chain.head.number, chain.head.hash, chain.head.header.state_root):
         raise Violation(f"the state is at {number} with root 0x{root.hex()}, the chain at {chain.head.number}")
-    nonces: dict[bytes, int] = defaultdict(int)
+    first = chain.blocks.first
+    nonces: dict[bytes, int] = {}
     touched: set[bytes] = set()
     burnt = 0
-    for height in range(1, chain.head.number + 1):
+    for height in range(max(1, first), chain.head.number + 1):
         block = chain.by_number(height)
         if block is None:
             raise Violation(f"block {height} is not kept")
         burnt += block.header.gas_used * block.header.base_fee
         touched.add(block.header.coinbase)
-        for index, raw in enumerate(rlp.decode(block.body)):
-            sender = block.senders[20 * index : 20 * index + 20]
-            transaction = json.loads(_core.decode_transaction_json(raw))
-            if int(transaction["nonce"], 16) != nonces[sender]:
-                raise Violation(f"block {height}: 0x{sender.hex()} jumps to nonce {transaction['nonce']}")
-            nonces[sender] += 1
-            touched |= {sender, bytes.fromhex(transaction["to"][2:])}
+        touched |= _check_transactions(chain, block, nonces, began=first <= 1)
     for sender, nonce in nonces.items():
         account = chain.state.account(chain.head.hash, sender)
         if account is None or account[0] != nonce:
             raise Violation(f"0x{sender.hex()} sent {nonce} transactions, and its account says {account}")
-    _check_supply(chain, genesis, touched, burnt)
+    if first <= 1:
+        _check_supply(chain, genesis, touched, burnt)
+
+
+def _check_transactions(chain: Chain, block: StoredBlock, nonces: dict[bytes, int], *, began: bool) -> set[bytes]:
+    """Every sender's nonces follow one another, so that nothing runs twice, and every transaction is found in its
+    block. Returns whom the transactions touch."""
+    touched: set[bytes] = set()
+    for index, raw in enumerate(rlp.decode(block.body)):
+        sender = block.senders[20 * index : 20 * index + 20]
+        transaction = json.loads(_core.decode_transaction_json(raw))
+        nonce = int(transaction["nonce"], 16)
+        if nonce != nonces.get(sender, 0 if began else nonce):
+            raise Violation(f"block {block.number}: 0x{sender.hex()} jumps to nonce {nonce}")
+        if chain.transaction(keccak(raw)) != (block.number, index):
+            raise Violation(f"transaction {index} of block {block.number} is not found there")
+        nonces[sender] = nonce + 1
+        touched |= {sender, bytes.fromhex(transaction["to"][2:])}
+    return touched
 
 
 def _check_supply(chain: Chain, genesis: Genesis, touched: set[bytes], burnt: int) -> None:
     """Balances and the burnt base fees together are what there was at the beginning."""
+    given = _given(genesis, chain.shard)
+    there = sum((chain.state.account(chain.head.hash, a) or (0, 0, b""))[1] for a in sorted(touched | given.keys()))
+    if there + burnt != sum(given.values()):
+        raise Violation(f"{sum(given.values())} wei at the beginning, {there} and {burnt} burnt now")
+
+
+def _given(genesis: Genesis, shard: int) -> dict[bytes, int]:
+    """Wei by address in a shard's block 0."""
     file = genesis.file
     named = [(a.address, int(a.balance_wei)) for a in file.accounts]
     named += [(p.address, int(p.balance_wei)) for p in file.predeploys]
     given = {bytes.fromhex(address[2:]): balance for address, balance in named}
-    there = sum((chain.state.account(chain.head.hash, a) or (0, 0, b""))[1] for a in sorted(touched | given.keys()))
-    if there + burnt != sum(given.values()):
-        raise Violation(f"{sum(given.values())} wei at the beginning, {there} and {burnt} burnt now")
+    if shard == 0:
+        stakes = sum(v.stake for v in file.validators) * COIN
+        given[STAKING] = stakes + int(file.staking.reserve_wei)
+        given[DATA_AVAILABILITY] = stakes
+    return given

@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
+from concurrent.futures import Future as ConcurrentFuture
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -54,6 +56,11 @@ class Machine(Executor):
         self.on_power_cut = on_power_cut
         self.free_at = 0.0
         self.dead = False
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> ConcurrentFuture[T]:
+        """Do a job whose outcome nobody awaits; from a callback of the loop."""
+        asyncio.get_running_loop().run_in_executor(self, partial(fn, *args, **kwargs))
+        return ConcurrentFuture()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self.dead = True

@@ -8,54 +8,42 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Collection, Coroutine, Iterable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from random import Random
 from typing import Protocol
 
-from tests.sim.attackers.attacker import Attacker, describe
+from tests.sim import newcomer
+from tests.sim.attackers.attacker import Attacker, Words, describe
 from tests.sim.clock import NodeClock
 from tests.sim.disk import VirtualDisk
-from tests.sim.engine import BentEngine
 from tests.sim.invariants import Monitor, Violation
-from tests.sim.loop import Machine, PowerCut, VirtualLoop
+from tests.sim.liars.liar import Liar
+from tests.sim.loop import PowerCut, VirtualLoop
 from tests.sim.network import Links
+from tests.sim.process import Hardware, Process, open_process
+from tests.sim.tap import MemoisedVerifier, Tap
 from tests.sim.trace import Trace
-from zg_node import _core
 from zg_node.config import Settings
 from zg_node.consensus import wire
 from zg_node.consensus.evidence import Evidence
 from zg_node.consensus.messages import Certificate, VoteKind
 from zg_node.consensus.simplex import Simplex
-from zg_node.consensus.votes import Claim, verify
 from zg_node.epochs import ValidatorSets, Voter
 from zg_node.errors import Corrupt, InvalidMessage, ZgError
 from zg_node.execution.genesis import Genesis
+from zg_node.execution.service import Chain
 from zg_node.p2p.memory import MemoryHub, MemoryNetwork
-from zg_node.peering import Peering
-from zg_node.shard import Shard, Surroundings, open_shard
+from zg_node.p2p.network import Offence
+from zg_node.reporter import Reporter
+from zg_node.shard import Shard
 from zg_node.types.block import Block, StoredBlock
 
-JOB_S = (0.0002, 0.003)
-CLAIMS_MAX = 20_000
-
-
-class MemoisedVerifier:
-    """The real check of a signature, made once for all nodes of a schedule: it is a pure function."""
-
-    def __init__(self) -> None:
-        self._known: dict[Claim, bool] = {}
-
-    def __call__(self, claims: Sequence[Claim]) -> tuple[bool, ...]:
-        known = self._known
-        if len(known) > CLAIMS_MAX:
-            known.clear()
-        for claim in claims:
-            if claim not in known:
-                known[claim] = verify((claim,))[0]
-        return tuple(known[claim] for claim in claims)
+DECODED_MAX = 1024
+"""Messages that are not parsed again for everyone who looks at them."""
+HONEST_OFFENCES = (Offence.UNHELPFUL, Offence.FLOOD)
+"""What an honest node may be blamed for in bad weather."""
 
 
 class World(Protocol):
@@ -78,67 +66,26 @@ class World(Protocol):
     def fail(self, violation: str) -> None: ...
 
 
-class Tap:
-    """A node's network as its services see it: what consensus says is told to the monitor, and bent by its attacker."""
-
-    def __init__(self, network: MemoryNetwork, node: WholeNode) -> None:
-        self._network = network
-        self._node = node
-        self.peers = network.peers
-        self.publish = network.publish
-        self.subscribe = network.subscribe
-        self.serve = network.serve
-        self.request = network.request
-        self.on_peer = network.on_peer
-        self.report = network.report
-        self.protect = network.protect
-
-    @property
-    def peer_id(self) -> str:
-        return self._network.peer_id
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        return self._network.addresses
-
-    def broadcast(self, message: bytes) -> None:
-        self._node.said(message)
-        for peer in self._network.peers():
-            self._node.speak(peer.id, message)
-
-    def send(self, peer: str, message: bytes) -> None:
-        self._node.said(message)
-        self._node.speak(peer, message)
-
-    def on_direct(self, handler: Callable[[str, bytes], None]) -> None:
-        def hear(peer: str, message: bytes) -> None:
-            self._node.overhear(message)
-            handler(peer, message)
-
-        self._network.on_direct(hear)
-
-
-@dataclass(slots=True)
-class _Process:
-    """What dies with the process."""
-
-    shards: list[Shard]
-    sets: ValidatorSets
-    peering: Peering
-    network: MemoryNetwork
-    machines: list[Machine]
-    tasks: list[asyncio.Task[None]]
-
-
 class WholeNode:
     """One machine. Satisfies what faults ask of a machine."""
 
     def __init__(
-        self, world: World, number: int, peer_id: str, secret: bytes, rng: Random, attackers: Sequence[Attacker]
+        self,
+        world: World,
+        number: int,
+        peer_id: str,
+        secret: bytes,
+        rng: Random,
+        attackers: Sequence[Attacker] = (),
+        liar: Liar | None = None,
     ) -> None:
         """`attackers` has one a shard, or none."""
         self.number = number
         self.attackers = attackers
+        self.absent = False
+        """Whether nobody has set it up yet."""
+        self.by_snapshot = False
+        """Whether its first start is to take over somebody's state."""
         self.disk = VirtualDisk(Random(rng.getrandbits(64)))
         self.clock = NodeClock(world.loop)
         self.slowness_s = 0.0
@@ -148,10 +95,25 @@ class WholeNode:
         self.name = f"n{peer_id}"
         self._peer_id = peer_id
         self._world = world
-        self._voter = Voter.of(secret)
         self._rng = rng
+        self._liar = liar
         self._home = world.home / self.name
-        self._process: _Process | None = None
+        self._voter = Voter.of(secret)
+        self._on = Hardware(
+            world.genesis,
+            world.settings,
+            self._home,
+            self._voter,
+            self.clock,
+            self.disk,
+            world.verify,
+            rng,
+            self._lose_power,
+            lambda: self.slowness_s,
+            lambda: self.diverging,
+        )
+        self._process: Process | None = None
+        self._joining: asyncio.Task[None] | None = None
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -163,6 +125,11 @@ class WholeNode:
     def shards(self) -> Sequence[Shard]:
         """The running shards."""
         return self._process.shards if self._process else ()
+
+    @property
+    def root(self) -> Chain | None:
+        """The root shard's chain while the node runs."""
+        return self._process.shards[0].chain if self._process else None
 
     @property
     def sets(self) -> ValidatorSets | None:
@@ -179,16 +146,20 @@ class WholeNode:
         return min((shard.chain.head.number for shard in self.shards), default=-1)
 
     def start(self) -> None:
-        if self.up or self.broken:
+        if self.up or self.broken or self.absent or self._joining is not None:
             return
         network = self._world.hub.join(self._peer_id)
-        machines: list[Machine] = []
+        if self.by_snapshot and newcomer.is_new(self._home):
+            self._joining = self._world.loop.create_task(self._join(network))
+            self._joining.add_done_callback(self._joined)
+        else:
+            self._begin(network)
+
+    def _begin(self, network: MemoryNetwork) -> None:
         try:
-            process = self._open(network, machines)
+            process = open_process(self._on, len(self._world.monitors), network, Tap(network, self, self._liar))
         except (PowerCut, OSError, ZgError) as error:
             self._world.hub.leave(self._peer_id)
-            for machine in machines:
-                machine.shutdown()
             self._not_started(error)
             return
         self._process = process
@@ -198,35 +169,13 @@ class WholeNode:
             blocks = [chain.by_number(number) for number in range(chain.head.number + 1)]
             self._world.monitors[index].restarted(self.number, [block for block in blocks if block is not None])
             chain.on_head(partial(self._appended, index))
-            shard.consensus.on_evidence = partial(self._convict, index)
+            shard.consensus.on_evidence = partial(
+                self._convict, index, Reporter(process.shards[0].chain, self._voter, process.shards[0].worker)
+            )
         self._run(process, process.peering.sync.run())
         for shard in process.shards:
             for work, _ in shard.tasks(self._world.settings):
                 self._run(process, work)
-
-    def _open(self, network: MemoryNetwork, machines: list[Machine]) -> _Process:
-        world = self._world
-        tap = Tap(network, self)
-
-        def executor(name: str) -> Machine:
-            machines.append(
-                Machine(self._disk_s if name.endswith(("-votes", "-writer")) else self._job_s, self._lose_power)
-            )
-            return machines[-1]
-
-        sets = ValidatorSets(world.genesis)
-        shards: list[Shard] = []
-        try:
-            for index in range(len(world.monitors)):
-                engine = BentEngine(_core.Engine(world.genesis.chain_id(index)), lambda: self.diverging)
-                around = Surroundings(self.clock, tap, self.disk, executor, world.verify, engine)
-                shards.append(open_shard(world.settings, world.genesis, self._home, index, sets, self._voter, around))
-            peering = Peering(tap, world.genesis, sets, shards)
-        except BaseException:
-            for shard in shards:
-                shard.close(write=False)
-            raise
-        return _Process(shards, sets, peering, network, machines, [])
 
     def _not_started(self, error: BaseException) -> None:
         if isinstance(error, PowerCut):
@@ -239,8 +188,27 @@ class WholeNode:
             if self.number not in self._world.faulty:
                 raise Violation(f"{self.name} does not start, and its disk is sound: {error}") from error
 
+    async def _join(self, network: MemoryNetwork) -> None:
+        self._say("asks for a snapshot")
+        tap = Tap(network, self, None)
+        self._say(await newcomer.join(self._world.settings, self._world.genesis, self._home, tap))
+        self._world.hub.leave(self._peer_id)
+        self._joining = None
+        self._begin(self._world.hub.join(self._peer_id))
+
+    def _joined(self, task: asyncio.Task[None]) -> None:
+        """What goes wrong while joining."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._world.fail(f"{self.name} cannot join: {type(error).__name__}: {error}")
+
     def kill(self, *, power: bool) -> None:
         process, self._process = self._process, None
+        if self._joining is not None:
+            self._say("is killed while it joins")
+            self._joining.cancel()
+            self._joining = None
+            self._world.hub.leave(self._peer_id)
         if process is not None:
             self._say("loses power" if power else "is killed")
             for machine in process.machines:
@@ -253,6 +221,14 @@ class WholeNode:
                 shard.close(write=False)
         if power:
             self.disk.power_cut()
+            self._tear_journals()
+
+    def _tear_journals(self) -> None:
+        """Nobody syncs a mempool's journal: its end may be gone, or be garbage."""
+        for path in sorted(self._home.glob("shard-*/mempool.journal")):
+            content = path.read_bytes()
+            kept = content[: self._rng.randint(0, len(content))]
+            path.write_bytes(kept + self._rng.randbytes(self._rng.choice((0, 0, 9))))
 
     def wipe(self) -> None:
         """An empty disk; the key stays."""
@@ -266,12 +242,12 @@ class WholeNode:
         for machine in self._process.machines if self._process else ():
             machine.free_at = max(machine.free_at, until)
 
-    def _run(self, process: _Process, work: Coroutine[None, None, None]) -> None:
+    def _run(self, process: Process, work: Coroutine[None, None, None]) -> None:
         task = self._world.loop.create_task(work)
         process.tasks.append(task)
         task.add_done_callback(lambda task: self._ended(process, task))
 
-    def _ended(self, process: _Process, task: asyncio.Task[None]) -> None:
+    def _ended(self, process: Process, task: asyncio.Task[None]) -> None:
         """A service's end is the process's end; a broken invariant is the schedule's."""
         if task.cancelled() or process is not self._process:
             return
@@ -280,6 +256,9 @@ class WholeNode:
             error = error.exceptions[0]
         if isinstance(error, Violation):
             self._world.fail(str(error))
+            return
+        if isinstance(error, PowerCut):  # while a vote was written on the loop
+            self._lose_power()
             return
         self._say(f"stops: {type(error).__name__}: {error}")
         self.kill(power=False)
@@ -291,17 +270,11 @@ class WholeNode:
     def _lose_power(self) -> None:
         self.kill(power=True)
 
-    def _job_s(self) -> float:
-        return self._rng.uniform(*JOB_S) + self._rng.random() * self.slowness_s
-
-    def _disk_s(self) -> float:
-        return self._rng.uniform(*JOB_S)
-
     # ── what it says and hears ──────────────────────────────────────────────────────────────────────────────────────
 
     def said(self, data: bytes) -> None:
         """Consensus says this, to whomever."""
-        shard, message = wire.decode(data)
+        shard, message = _decode(data)
         self._say(f"sends {describe(message)}" + (f" of shard {shard}" if shard else ""))
         self._world.monitors[shard].said(self.number, message)
 
@@ -312,28 +285,30 @@ class WholeNode:
         if not self.attackers:
             self._process.network.send(peer, data)
             return
-        shard, message = wire.decode(data)
+        shard, message = _decode(data)
         for bent in self.attackers[shard].bend(message, number_of(peer)):
             self._world.monitors[shard].said(self.number, bent)
             self._process.network.send(peer, wire.encode(shard, bent))
 
     def babble(self) -> None:
         """What this node's attackers say out of turn."""
-        if self._process is None:
-            return
         for shard, attacker in enumerate(self.attackers):
-            for to, message in attacker.babble():
-                self._world.monitors[shard].said(self.number, message)
-                self._process.network.send(str(to), wire.encode(shard, message))
+            self._blurt(shard, attacker.babble())
 
     def overhear(self, data: bytes) -> None:
         """Let the attackers know what reached this node."""
         if self.attackers:
             try:
-                shard, message = wire.decode(data)
+                shard, message = _decode(data)
             except InvalidMessage:
                 return
-            self.attackers[shard].overhear(message)
+            self._blurt(shard, self.attackers[shard].overhear(message))
+
+    def _blurt(self, shard: int, words: Iterable[Words]) -> None:
+        if self._process is not None:
+            for to, message in words:
+                self._world.monitors[shard].said(self.number, message)
+                self._process.network.send(str(to), wire.encode(shard, message))
 
     def submit(self, raw: str) -> bool:
         """A client sends a transaction; whether the pool took it."""
@@ -374,12 +349,23 @@ class WholeNode:
         assert isinstance(instance, Simplex)
         monitor.holds(self.number, instance)
 
-    def _convict(self, shard: int, evidence: Evidence) -> None:
+    def _convict(self, shard: int, reporter: Reporter, evidence: Evidence) -> None:
         self._say(f"holds evidence against {evidence.offender}")
         self._world.monitors[shard].reported(self.number, evidence.epoch, evidence.offender)
+        reporter.report(evidence)
+
+    def blames(self, peer: str, offence: Offence) -> None:
+        """It takes points of a peer."""
+        self._say(f"blames n{peer}: {offence.name}")
+        faulty = self._world.faulty
+        if offence not in HONEST_OFFENCES and self.number not in faulty and number_of(peer) not in faulty:
+            self._world.fail(f"{self.name} blames honest n{peer}: {offence.name}")
 
     def _say(self, what: str) -> None:
         self._world.trace.add(self._world.loop.time(), self.name, what)
+
+
+_decode = lru_cache(DECODED_MAX)(wire.decode)
 
 
 def number_of(peer: str) -> int:

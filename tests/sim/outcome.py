@@ -24,3 +24,8 @@ class Outcome:
     """From the end of the last fault to the end of the schedule."""
     views_held: int
     """Most views that an instance held."""
+    sets: int = 1
+    """Different validator sets of the epochs that were begun."""
+    overrun: int | None = None
+    """The epoch from which on nothing was promised, since the faulty held a third of its stake or more: then there is
+    no violation, and the schedule ended early."""

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol, assert_never
+from typing import Any, assert_never
 
 from tests.sim import toy
 from tests.sim.attackers.attacker import Attacker, Message
 from tests.sim.clock import NodeClock
 from tests.sim.disk import VirtualDisk
-from tests.sim.invariants import Monitor, Violation
+from tests.sim.invariants import Violation
 from tests.sim.loop import PowerCut
-from tests.sim.timeline import Call, Timeline
-from tests.sim.trace import Trace
-from zg_node.consensus.epoch import Epochs
+from tests.sim.surroundings import Surroundings
+from tests.sim.timeline import Call
 from zg_node.consensus.instance import (
     Behind,
     Broadcast,
@@ -44,49 +43,29 @@ from zg_node.consensus.instance import (
     Report,
     Send,
     SetTimer,
+    Spread,
     Started,
     Synced,
     TimedOut,
     Timeouts,
 )
-from zg_node.consensus.messages import Certificate, Domain, VoteKind
+from zg_node.consensus.messages import Certificate, Domain
+from zg_node.consensus.relay import Relay
 from zg_node.consensus.simplex import Simplex
-from zg_node.consensus.votes import Signer, ValidatorSet, Verifier
+from zg_node.consensus.votes import Signer
 from zg_node.consensus.wal import Identity, VoteLog
 from zg_node.db.log import BlockLog, BlockRecord
 from zg_node.errors import Corrupt, InvalidBlock, InvalidMessage
 from zg_node.types.block import Block, StoredBlock
 
 HOME = Path("/home")
-TIMEOUTS = Timeouts(delta_ms=30, timeout_max_ms=1000, skip_timeout_ms=200, standstill_ms=200, fetch_ms=20)
+TIMEOUTS = Timeouts(delta_ms=60, timeout_max_ms=1000, skip_timeout_ms=200, standstill_ms=200, fetch_ms=20)
 """Of a network with delays below 10 ms."""
 SYNC_S = (0.0001, 0.002)
 EXECUTE_S = (0.0005, 0.004)
 PACE_S = (0.01, 0.12)
 """How long after a view began a block is due."""
 INBOX_MAX = 4096
-
-
-class Surroundings(Protocol):
-    """What a replica finds around it."""
-
-    @property
-    def verify(self) -> Verifier: ...
-
-    scheduler: Timeline
-    trace: Trace
-    monitor: Monitor
-    members: ValidatorSet
-    epochs: Epochs
-
-    def transmit(self, source: Replica, message: Message, to: int | None = None) -> None:
-        """Send to one node, or to all others."""
-
-    def fetch(self, asking: Replica, block_hash: bytes) -> None:
-        """Have somebody's copy of a block come back to `asking.fetched`."""
-
-    def catch_up(self, asking: Replica) -> None:
-        """Have somebody's final blocks come back to `asking.synced`."""
 
 
 @dataclass(slots=True)
@@ -98,6 +77,7 @@ class _Process:
     votes: VoteLog
     log: BlockLog
     inbox: deque[Event]
+    relay: Relay = field(default_factory=Relay)
     busy: bool = False
     awaited_view: int = -1
     timer: Call | None = None
@@ -119,6 +99,7 @@ class Replica:
         self.diverging = False
         self.broken = False
         """Whether it will not start again without an operator."""
+        self.moved_s = 0.0  # when its chain last grew
         self.name = f"n{number}"
         self._world = world
         self._signer = signer
@@ -207,7 +188,9 @@ class Replica:
         if self.attacker is not None:
             if not self.attacker.hears(sender, copy):
                 return
-            self.attacker.overhear(message)
+            self._world.blurt(self, self.attacker.overhear(message))
+        if self._process is not None:
+            self._process.relay.heard(str(sender), message)
         self._put(Received(message, str(sender)))
 
     def find(self, block_hash: bytes) -> Block | None:
@@ -229,7 +212,8 @@ class Replica:
         if process is None or process.busy:
             return
         ledger, fresh = process.ledger, [b for b in blocks if b.number > process.ledger.head.number]
-        last = max((i for i, b in enumerate(fresh) if self._certifies(b)), default=-1)
+        members, verifier = self._world.members, self._world.verify
+        last = max((i for i, b in enumerate(fresh) if toy.certified(b, members, verifier)), default=-1)
         if last < 0 or fresh[0].header.parent_hash != ledger.head.hash:
             return
         try:
@@ -246,16 +230,6 @@ class Replica:
             self._begin_epoch(process)
         else:
             self._put(Synced(ledger.head.consensus.view, ledger.head.number, ledger.head.hash))
-
-    def _certifies(self, block: StoredBlock) -> bool:
-        """Whether the block has a finality certificate of its own."""
-        certificate = Certificate.decode(block.certificate)
-        if certificate.block_hash != block.hash or certificate.kind is not VoteKind.FINALIZE:
-            return False
-        world = self._world
-        domain = Domain(toy.NETWORK, toy.CHAIN_ID, certificate.epoch)
-        world.members.check_certificate(domain, certificate, world.verify)
-        return True
 
     def _put(self, event: Event) -> None:
         process = self._process
@@ -316,6 +290,9 @@ class Replica:
                 pass  # done before everything else of the step
             case Broadcast(message):
                 self._world.transmit(self, message)
+            case Spread(certificate):
+                at_ms = process.relay.add(certificate, self.clock.monotonic_ms())
+                self._later(at_ms / 1000 - self._world.scheduler.time(), self._spread, process)
             case Send(peer, message):
                 self._world.transmit(self, message, int(peer))
             case SetTimer(at_ms):
@@ -364,6 +341,7 @@ class Replica:
         try:
             block = process.ledger.propose(view, parent_hash, self.clock.unix_ms(), self._rng.randbytes(8))
         except InvalidBlock:
+            process.awaited_view = -1
             self._put_in(process, Proposed(view, None))
         else:
             self._put_in(process, Proposed(view, block))
@@ -380,6 +358,7 @@ class Replica:
     def _commit(self, process: _Process, block: Block, certificate: bytes) -> None:
         process.log.append(BlockRecord(toy.stored(block, certificate), b"diff"))
         process.ledger.commit(block, certificate)
+        self.moved_s = self._world.scheduler.time()
 
     # ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -391,6 +370,13 @@ class Replica:
             if process.due is not None:
                 process.due.cancel()
             process.due = self._later(self._rng.uniform(*PACE_S), self._put_in, process, Due())
+
+    def _spread(self, process: _Process) -> None:
+        """Certificates are due to who has not shown to have them."""
+        if process is self._process:
+            peers = [str(number) for number in range(len(self._world.members.validators)) if number != self.number]
+            for peer, certificate in process.relay.due(peers, self.clock.monotonic_ms()):
+                self._world.transmit(self, certificate, int(peer))
 
     def _work_s(self) -> float:
         return self._rng.uniform(*EXECUTE_S) + self._rng.random() * self.slowness_s

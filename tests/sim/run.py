@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import sys
@@ -14,19 +15,20 @@ from typing import TextIO
 
 from tests.sim import consensus_only, whole_node
 from tests.sim.outcome import Outcome
-from tests.sim.plan import draw
+from tests.sim.plan import draw, draw_whole
 
 BATCH = 8
 PROGRESS_S = 0.5
 
 MODES: dict[str, Callable[[int, bool], Outcome]] = {
     "consensus-only": lambda seed, keep: consensus_only.run(draw(seed), keep_trace=keep),
-    "whole-node": lambda seed, keep: whole_node.run(draw(seed), keep_trace=keep),
+    "whole-node": lambda seed, keep: whole_node.run(draw_whole(seed), keep_trace=keep),
 }
 
 
 def play(mode: str, seed: int, *, keep_trace: bool = False) -> Outcome:
-    """One schedule."""
+    """One schedule. What nodes log is left out: the trace tells it."""
+    logging.disable(logging.CRITICAL)
     return MODES[mode](seed, keep_trace)
 
 
@@ -46,11 +48,17 @@ class Summary:
     wall_s: float = 0.0
     slowest_heal_s: float = 0.0
     views_held: int = 0
+    sets: int = 0
+    """Validator sets that took over from another one."""
+    overrun: int = 0
+    """Schedules that ended early, because too much of an epoch's stake was faulty for any promise."""
     kinds: Counter[str] = field(default_factory=Counter)
     failures: list[Outcome] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         self.schedules += 1
+        self.sets += outcome.sets - 1
+        self.overrun += outcome.overrun is not None
         self.heights += max(0, outcome.height)
         self.virtual_s += outcome.virtual_s
         self.views_held = max(self.views_held, outcome.views_held)
@@ -65,8 +73,9 @@ class Summary:
         return "\n".join(
             [
                 f"{self.mode}: {self.schedules} schedules, {self.heights} heights, {self.virtual_s:.0f} virtual s in "
-                f"{self.wall_s:.1f} s ({rate:.1f} a second); {len(self.failures)} failed",
-                f"  slowest finality after the last fault {self.slowest_heal_s:.2f} s; views held {self.views_held}",
+                f"{self.wall_s:.1f} s ({rate:.1f} a second); {len(self.failures)} failed, {self.overrun} overrun",
+                f"  slowest finality after the last fault {self.slowest_heal_s:.2f} s; views held {self.views_held}; "
+                f"{self.sets} changes of the set",
                 "  " + ", ".join(f"{kind} {count}" for kind, count in sorted(self.kinds.items())),
             ]
         )

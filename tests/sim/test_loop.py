@@ -68,6 +68,21 @@ def test_jobs_of_one_machine_follow_one_another_and_machines_are_beside_each_oth
     assert play(main())[0] == [("a", 1.0), ("c", 1.5), ("b", 2.0)]
 
 
+def test_a_submitted_job_takes_its_turn_behind_the_others() -> None:
+    async def main() -> list[tuple[str, float]]:
+        loop, seen = asyncio.get_running_loop(), list[tuple[str, float]]()
+        machine = Machine(lambda: 1.0, lambda: None)
+
+        def job(name: str) -> None:
+            seen.append((name, loop.time()))
+
+        machine.submit(job, "nobody waits")
+        await loop.run_in_executor(machine, job, "awaited")
+        return seen
+
+    assert play(main())[0] == [("nobody waits", 1.0), ("awaited", 2.0)]
+
+
 def test_an_error_of_a_job_reaches_who_awaits_it() -> None:
     async def main() -> None:
         def job() -> None:

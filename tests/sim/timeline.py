@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable
 from typing import Any, Protocol
 
-STEPS_MAX = 400_000
+STEPS_MAX = 100_000
 """A schedule that needs more goes round in circles."""
 
 

@@ -13,7 +13,8 @@ from functools import cache
 import rlp
 
 from zg_node.consensus.epoch import Epochs
-from zg_node.consensus.votes import Claim
+from zg_node.consensus.messages import Certificate, Domain, VoteKind
+from zg_node.consensus.votes import Claim, ValidatorSet, Verifier
 from zg_node.errors import InvalidBlock
 from zg_node.execution.validation import CLOCK_DRIFT_MAX_MS
 from zg_node.types.block import Block, ConsensusHeader, Header, StoredBlock
@@ -118,6 +119,15 @@ def _block(parent_hash: bytes, root: bytes, number: int, consensus: ConsensusHea
 
 def stored(block: Block, certificate: bytes) -> StoredBlock:
     return StoredBlock(block.header, block.consensus, block.body, b"", b"\xc0", certificate)
+
+
+def certified(block: StoredBlock, members: ValidatorSet, verifier: Verifier) -> bool:
+    """Whether a block of another node has a finality certificate of its own. Raises InvalidMessage for a false one."""
+    certificate = Certificate.decode(block.certificate)
+    if certificate.block_hash != block.hash or certificate.kind is not VoteKind.FINALIZE:
+        return False
+    members.check_certificate(Domain(NETWORK, CHAIN_ID, certificate.epoch), certificate, verifier)
+    return True
 
 
 class Ledger:

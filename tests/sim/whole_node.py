@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest import mock
 
 from tests.sim import genesis
 from tests.sim.attackers import ATTACKERS
@@ -19,14 +20,18 @@ from tests.sim.attackers.attacker import PACE_S, Means
 from tests.sim.faults import inflict
 from tests.sim.invariants import Member, Monitor, Violation
 from tests.sim.ledger import check_ledger
+from tests.sim.liars import LIARS
 from tests.sim.loop import Stuck, VirtualLoop
 from tests.sim.network import Links
-from tests.sim.node import MemoisedVerifier, WholeNode, number_of
+from tests.sim.node import WholeNode, number_of
 from tests.sim.outcome import Outcome
-from tests.sim.plan import HEIGHTS, Plan
+from tests.sim.plan import Plan
+from tests.sim.stakeholders import Stakeholders
+from tests.sim.tap import MemoisedVerifier
 from tests.sim.toy import spoil
 from tests.sim.trace import Trace
-from zg_node.config import ConsensusSettings, MempoolSettings, Settings, StateSettings
+from zg_node.config import ConsensusSettings, NetworkSettings, Settings, StateSettings
+from zg_node.consensus import service
 from zg_node.consensus.messages import Domain
 from zg_node.consensus.votes import address_of
 from zg_node.epochs import ValidatorSets
@@ -36,13 +41,12 @@ HEALED_HEIGHTS = 3
 HEALED_WITHIN_S = 60.0
 """Virtual seconds from the last fault's end until so many more blocks are final on every honest node."""
 LOOK_S = 0.02
-SUBMIT_S = 0.03
+SUBMIT_S = 0.05
 AMNESIA_S = (0.3, 1.5)
 MEMORY = Path("/dev/shm")
 SETTINGS = Settings(
-    mempool=MempoolSettings(journal=False),
     state=StateSettings(flush_interval_s=1, cache_mb=8),
-    consensus=ConsensusSettings(delta_ms=40, heartbeat_ms=80, min_interval_ms=5),
+    consensus=ConsensusSettings(delta_ms=60, heartbeat_ms=250, min_interval_ms=5),
 )
 
 
@@ -58,20 +62,24 @@ class World:
         self.trace = Trace(keep=keep_trace)
         self.links = Links(Random(rng.getrandbits(64)))
         self.genesis = genesis.network(plan.stakes, plan.epoch_blocks)
-        self.settings = SETTINGS
+        self.settings = SETTINGS.model_copy(update={"network": NetworkSettings(shards=plan.shards)})
         self.verify = MemoisedVerifier()
         self.hub = MemoryHub(self.loop.call_later, self._link)
         self.violation: str | None = None
         self._rng = Random(rng.getrandbits(64))
-        self._keys = genesis.keys(len(plan.stakes))
+        self._keys = (*genesis.keys(len(plan.stakes)), *genesis.guest_keys(len(plan.guests)))
         self._numbers = {address_of(key.public_key): number for number, key in enumerate(self._keys)}
         self._members: dict[int, tuple[Member, ...]] = {}
         self.monitors = [Monitor(self._sets, plan.faulty) for _ in range(plan.shards)]
+        self.overrun: int | None = None
+        """The first epoch in whose set the faulty hold a third or more, once a node is there."""
         bent = dict(plan.attackers)
-        self.nodes = [self._node(number, bent.get(number), rng) for number in range(len(plan.stakes))]
+        self.nodes = [self._node(number, bent.get(number), rng) for number in range(plan.nodes)]
         self.twins = [
             self._node(number, name, rng, copy=1) for number, name in plan.attackers if ATTACKERS[name].copies > 1
         ]
+        secrets = [key.secret for key in self._keys]
+        self.people = Stakeholders(self.genesis, secrets, self.nodes, Random(rng.getrandbits(64)))
 
     def run(self) -> Outcome:
         """Play the schedule to its end."""
@@ -95,11 +103,14 @@ class World:
             virtual_s=now,
             after_heal_s=now - self.plan.heal_s,
             views_held=max(monitor.views_held for monitor in self.monitors),
+            sets=len(set(self._members.values())),
+            overrun=self.overrun,
         )
 
     def fail(self, violation: str) -> None:
-        """The first violation ends the schedule."""
-        if self.violation is None:
+        """The first violation ends the schedule, unless nothing is promised any more."""
+        self._look_for_overrun()
+        if self.violation is None and self.overrun is None:
             self.violation = violation
 
     @property
@@ -108,6 +119,10 @@ class World:
         return self.plan.faulty
 
     async def _play(self) -> None:
+        for guest in self.plan.guests:
+            node = self.nodes[guest.number]
+            node.absent, node.by_snapshot = True, guest.by_snapshot
+            self.loop.call_later(guest.comes_at_s, self._set_up, node)
         for node in (*self.nodes, *self.twins):
             node.start()
             if node.attackers:
@@ -116,16 +131,20 @@ class World:
                     self.loop.call_later(self._rng.uniform(*AMNESIA_S), self._forget, node)
         for fault in self.plan.faults:
             inflict(self, fault)
-        load = self.loop.create_task(self._load())
+        tasks = [self.loop.create_task(self._load())]
+        if self.plan.moves:
+            people = self.people
+            tasks += map(self.loop.create_task, (people.move(self.plan.moves), people.send(), people.unjail()))
         await self._until(lambda: False, self.plan.heal_s)
         self.links.calm()
         for number in self.plan.honest:
             self.nodes[number].start()
         reached = max(max(monitor.final, default=0) for monitor in self.monitors)
-        target = max(HEIGHTS, reached + HEALED_HEIGHTS)
+        target = max(self.plan.heights, reached + HEALED_HEIGHTS)
         healed = await self._until(lambda: self._height() >= target, self.plan.heal_s + HEALED_WITHIN_S)
-        load.cancel()
-        if self.violation is not None:
+        for task in tasks:
+            task.cancel()
+        if self.violation is not None or self.overrun is not None:
             return
         if not healed:
             heights = {number: self.nodes[number].height for number in self.plan.honest}
@@ -133,12 +152,32 @@ class World:
         for number in self.plan.honest:
             for shard in self.nodes[number].shards:
                 check_ledger(shard.chain, self.genesis)
+            self._check_unpunished(number)
 
     async def _until(self, done: Callable[[], bool], deadline: float) -> bool:
-        """Look again and again until `done`, a violation, or the deadline."""
-        while not done() and self.violation is None and self.loop.time() < deadline:  # noqa: ASYNC110
+        """Look again and again until `done`, a violation, the deadline, or until nothing is promised any more."""
+        while not done() and self.violation is None and self.overrun is None and self.loop.time() < deadline:
             await asyncio.sleep(LOOK_S)  # virtual time: looking again costs nothing
+            if self.violation is None:
+                self._look_for_overrun()
         return done()
+
+    def _look_for_overrun(self) -> None:
+        """Honest validators that went to jail may leave the faulty with too much of what remains."""
+        for epoch in {node.epoch(shard) for node in self.nodes for shard in range(self.plan.shards) if node.up}:
+            members = self._sets(epoch)
+            faulty = sum(member.stake for member in members if member.node in self.faulty)
+            if 3 * faulty >= sum(member.stake for member in members) > 0:
+                self.overrun = epoch
+
+    def _check_unpunished(self, number: int) -> None:
+        """Nobody slashed an honest validator."""
+        root = self.nodes[number].root
+        assert root is not None, "every honest node has reached the last height"
+        for honest in self.plan.honest:
+            info = self.people.info(root, honest)
+            if info is not None and info.tombstoned:
+                raise Violation(f"n{number}'s chain has honest node {honest} slashed")
 
     def _height(self) -> int:
         return min(self.nodes[number].height for number in self.plan.honest)
@@ -175,7 +214,9 @@ class World:
         if attacker is not None:
             every = range(self.plan.shards)
             bent = [ATTACKERS[attacker](self._means(number, copy, s, Random(rng.getrandbits(64)))) for s in every]
-        return WholeNode(self, number, peer_id, self._keys[number].secret, Random(rng.getrandbits(64)), bent)
+        lie = dict(self.plan.liars).get(number)
+        liar = LIARS[lie](Random(rng.getrandbits(64))) if lie is not None else None
+        return WholeNode(self, number, peer_id, self._keys[number].secret, Random(rng.getrandbits(64)), bent, liar)
 
     def _means(self, number: int, copy: int, shard: int, rng: Random) -> Means:
         key = self._keys[number]
@@ -183,9 +224,11 @@ class World:
             number=number,
             copy=copy,
             place=lambda: self._place(number, shard),
-            peers=tuple(n for n in range(len(self.plan.stakes)) if n != number),
+            stakes=lambda: {member.node: member.stake for member in self._sets(self.nodes[number].epoch(shard))},
+            peers=tuple(n for n in range(self.plan.nodes) if n != number),
             rng=rng,
             sign=lambda digest: key.sign_recoverable(digest, hasher=None),
+            leads=lambda view: self._leads(number, shard, view),
             child=lambda parent_hash, view: self.nodes[number].child(shard, parent_hash, view),
             spoilt=spoil,
         )
@@ -197,9 +240,19 @@ class World:
         places = [place for place, member in enumerate(self._sets(epoch)) if member.node == number]
         return domain, places[0] if places else number
 
+    def _leads(self, number: int, shard: int, view: int) -> bool:
+        """Whether a node leads a view of the epoch that it is in."""
+        sets, address = self.nodes[number].sets, address_of(self._keys[number].public_key)
+        members = sets.of(self.nodes[number].epoch(shard)) if sets is not None else None
+        return members is not None and members.validators[members.leader(view)].address == address
+
     def _babble(self, node: WholeNode) -> None:
         node.babble()
         self.loop.call_later(PACE_S, self._babble, node)
+
+    def _set_up(self, node: WholeNode) -> None:
+        node.absent = False
+        node.start()
 
     def _forget(self, node: WholeNode) -> None:
         self.trace.add(self.loop.time(), node.name, "forgets everything")
@@ -214,6 +267,11 @@ class World:
 
 
 def run(plan: Plan, *, keep_trace: bool = False) -> Outcome:
-    """Play one schedule."""
-    with tempfile.TemporaryDirectory(prefix="zg-sim-", dir=MEMORY if MEMORY.is_dir() else None) as home:
+    """Play one schedule. Even seeds have slow disks: their votes are written by a thread."""
+    here_ms = service.SYNC_HERE_MS if plan.seed % 2 else 0.0
+    memory = MEMORY if MEMORY.is_dir() else None
+    with (
+        tempfile.TemporaryDirectory(prefix="zg-sim-", dir=memory) as home,
+        mock.patch.object(service, "SYNC_HERE_MS", here_ms),
+    ):
         return World(plan, Path(home), keep_trace=keep_trace).run()

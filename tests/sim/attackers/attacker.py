@@ -1,7 +1,7 @@
 """What an attacker is: an honest node whose words are bent on their way out, and who may speak out of turn.
 
     its machine ─ message ─▶ Attacker.bend(message, to) ─▶ what that node gets
-    a node ─ message ─▶ Attacker.overhear(message) ─▶ its machine
+    a node ─ message ─▶ Attacker.overhear(message) ─▶ its machine; (to, message) … at once
     every PACE_S ─▶ Attacker.babble() ─▶ (to, message) …
 
 So an attacker takes part in the protocol well enough to be listened to, and holds no key but its own.
@@ -9,7 +9,7 @@ So an attacker takes part in the protocol well enough to be listened to, and hol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -18,6 +18,8 @@ from zg_node.types.block import Block
 from zg_node.types.hashing import ZERO_HASH
 
 Message = Proposal | Vote | Certificate
+Words = tuple[int, Message]
+"""To a node."""
 
 PACE_S = 0.05
 """How often an attacker speaks out of turn."""
@@ -47,11 +49,15 @@ class Means:
     """Which of the machines with its key."""
     place: Callable[[], tuple[Domain, int]]
     """What its signatures are bound to now, and its place in the validator set."""
+    stakes: Callable[[], Mapping[int, int]]
+    """Node → its stake now."""
     peers: tuple[int, ...]
     """The other nodes."""
     rng: Random
     sign: Callable[[bytes], bytes]
     """Digest → 65 bytes, with its own key."""
+    leads: Callable[[int], bool]
+    """Whether it leads a view."""
     child: Callable[[bytes, int], Block | None]
     """(parent hash, view) → a new, sound block; None when this node does not have the parent."""
     spoilt: Callable[[Block], Block | None]
@@ -69,11 +75,10 @@ class Means:
         digest = self.domain.vote_digest(kind, view, block_hash)
         return Vote(kind, self.domain.epoch, view, block_hash, self.index, self.sign(digest))
 
-    def proposal(self, like: Proposal, block: Block, parent_view: int | None = None) -> Proposal:
-        """`like` with another block, on `parent_view` or where it was, signed."""
-        parent_view = like.parent_view if parent_view is None else parent_view
-        digest = self.domain.proposal_digest(like.view, parent_view, block.hash)
-        return Proposal(like.view, parent_view, block, self.index, self.sign(digest))
+    def proposal(self, view: int, parent_view: int, block: Block) -> Proposal:
+        """A signed proposal."""
+        digest = self.domain.proposal_digest(view, parent_view, block.hash)
+        return Proposal(view, parent_view, block, self.index, self.sign(digest))
 
 
 class Attacker:
@@ -95,9 +100,10 @@ class Attacker:
         """Whether this machine takes what the sender's machine number `copy` sends."""
         return True
 
-    def overhear(self, message: Message) -> None:
-        """Take note of what reached this node."""
+    def overhear(self, message: Message) -> Iterable[Words]:
+        """Take note of what reached this node; what to send at once, and to whom."""
+        return ()
 
-    def babble(self) -> Iterable[tuple[int, Message]]:
+    def babble(self) -> Iterable[Words]:
         """What to send out of turn, and to whom."""
         return ()

@@ -20,7 +20,7 @@ class BadRoot(Attacker):
                 block = means.spoilt(message.block)
                 if block is None:
                     return (message,)
-                self._spoilt[message.view] = means.proposal(message, block)
+                self._spoilt[message.view] = means.proposal(message.view, message.parent_view, block)
             return (self._spoilt[message.view],)
         if isinstance(message, Vote) and message.kind is not VoteKind.SKIP and message.view in self._spoilt:
             return (means.vote(message.kind, message.view, self._spoilt[message.view].block.hash),)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from tests.sim.attackers.attacker import MEMORY_MAX, Attacker, Means, Message
+from tests.sim.attackers.attacker import MEMORY_MAX, Attacker, Means, Message, Words
 from zg_node.consensus.messages import Proposal, Vote, VoteKind
 
 
@@ -25,10 +25,11 @@ class DoubleVote(Attacker):
         means.rng.shuffle(votes)
         return votes
 
-    def overhear(self, message: Message) -> None:
+    def overhear(self, message: Message) -> Iterable[Words]:
         if isinstance(message, Proposal):
             hashes = self._hashes.setdefault(message.view, [])
             if message.block.hash not in hashes and len(hashes) < 4:
                 hashes.append(message.block.hash)
             if len(self._hashes) > MEMORY_MAX:
                 del self._hashes[min(self._hashes)]
+        return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tests.sim.attackers.attacker import Attacker, Means, Message
+from tests.sim.attackers.attacker import Attacker, Means, Message, Words
 from zg_node.consensus.messages import Certificate, Vote, VoteKind
 from zg_node.types.hashing import ZERO_HASH
 
@@ -16,11 +16,12 @@ class GarbageFlood(Attacker):
         super().__init__(means)
         self._view = 1
 
-    def overhear(self, message: Message) -> None:
+    def overhear(self, message: Message) -> Iterable[Words]:
         if isinstance(message, Certificate):
             self._view = max(self._view, min(message.view, self._view + 8))
+        return ()
 
-    def babble(self) -> Iterable[tuple[int, Message]]:
+    def babble(self) -> Iterable[Words]:
         for _ in range(BURST):
             yield self.means.rng.choice(self.means.peers), self._garbage()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tests.sim.attackers.attacker import Attacker, Means, Message
+from tests.sim.attackers.attacker import Attacker, Means, Message, Words
 
 
 class SelectiveSending(Attacker):
@@ -15,7 +15,7 @@ class SelectiveSending(Attacker):
     def bend(self, message: Message, to: int) -> Sequence[Message]:
         return (message,) if to in self._favoured else ()
 
-    def babble(self) -> Iterable[tuple[int, Message]]:
+    def babble(self) -> Iterable[Words]:
         rng = self.means.rng
         if rng.random() < 0.2:
             self._favoured = frozenset(rng.sample(self.means.peers, rng.randint(1, len(self.means.peers))))

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 
-from tests.sim.attackers.attacker import MEMORY_MAX, Attacker, Means, Message
+from tests.sim.attackers.attacker import MEMORY_MAX, Attacker, Means, Message, Words
 from zg_node.consensus.messages import Certificate, VoteKind
 from zg_node.types.hashing import ZERO_HASH
 
@@ -17,11 +17,12 @@ class StaleCertificates(Attacker):
         self._heard: deque[Message] = deque(maxlen=MEMORY_MAX)
         self._newest = 0
 
-    def overhear(self, message: Message) -> None:
+    def overhear(self, message: Message) -> Iterable[Words]:
         self._heard.append(message)
         self._newest = max(self._newest, message.view)
+        return ()
 
-    def babble(self) -> Iterable[tuple[int, Message]]:
+    def babble(self) -> Iterable[Words]:
         rng = self.means.rng
         if not self._heard:
             return

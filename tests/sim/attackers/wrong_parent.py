@@ -1,10 +1,14 @@
-"""A leader that builds on a block of its choice: an older one, across views that nobody skipped, or an uncertified."""
+"""A leader that builds where it must not: on an older block, across a view that nobody skipped; on one that it passes
+off as that of another view; on one without a quorum.
+
+It speaks as soon as it has heard the proposal before its own turn, so that the others have it when the turn comes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from tests.sim.attackers.attacker import Attacker, Means, Message
+from tests.sim.attackers.attacker import Attacker, Means, Message, Words
 from zg_node.consensus.messages import Proposal, Vote, VoteKind
 
 PROPOSALS_MAX = 6
@@ -17,11 +21,22 @@ class WrongParent(Attacker):
         """Block hash → the view in which it was proposed."""
         self._misled: dict[int, Proposal] = {}
 
-    def overhear(self, message: Message) -> None:
-        if isinstance(message, Proposal):
-            self._heard[message.block.hash] = message.view
-            if len(self._heard) > PROPOSALS_MAX:
-                del self._heard[min(self._heard, key=lambda block_hash: self._heard[block_hash])]
+    def overhear(self, message: Message) -> Iterable[Words]:
+        means = self.means
+        if not isinstance(message, Proposal):
+            return ()
+        self._heard[message.block.hash] = message.view
+        if len(self._heard) > PROPOSALS_MAX:
+            del self._heard[min(self._heard, key=lambda block_hash: self._heard[block_hash])]
+        turn = message.view + 1
+        if turn in self._misled or not means.leads(turn):
+            return ()
+        block = means.child(message.block.header.parent_hash, turn)
+        if block is None:
+            return ()
+        claimed = means.rng.choice((message.parent_view, message.view))
+        self._misled[turn] = means.proposal(turn, claimed, block)
+        return [(peer, self._misled[turn]) for peer in means.peers]
 
     def bend(self, message: Message, to: int) -> Sequence[Message]:
         means = self.means
@@ -43,4 +58,4 @@ class WrongParent(Attacker):
         rng = self.means.rng
         parent = max(others, key=lambda h: self._heard[h]) if rng.random() < 0.7 else rng.choice(others)
         block = self.means.child(parent, proposal.view)
-        return self.means.proposal(proposal, block, self._heard[parent]) if block is not None else None
+        return self.means.proposal(proposal.view, self._heard[parent], block) if block is not None else None
