@@ -2,6 +2,7 @@
 
 use pyo3::PyErr;
 use zg_chain::{CodecError, RequestError, TransactionError};
+use zg_erasure::ErasureError;
 use zg_evm::BlockError;
 use zg_state::StateError;
 use zg_types::{DiffError, ViewError};
@@ -52,6 +53,14 @@ pub(crate) fn stored(error: CodecError) -> PyErr {
 /// Bytes from a peer.
 pub(crate) fn proposed(error: CodecError) -> PyErr {
     InvalidBlock::new_err(error.to_string())
+}
+
+/// A header, row, cell, checksum or bundle from a peer.
+pub(crate) fn erasure(error: ErasureError) -> PyErr {
+    match error {
+        ErasureError::TooFew { .. } => Unavailable::new_err(error.to_string()),
+        other => InvalidMessage::new_err(other.to_string()),
+    }
 }
 
 pub(crate) fn diff(error: DiffError) -> PyErr {

@@ -9,9 +9,11 @@ mod codec;
 mod content;
 mod convert;
 mod engine;
+mod erasure;
 mod error;
 mod executed;
 mod pool;
+mod signature;
 mod snapshot;
 mod stages;
 mod state;
@@ -24,7 +26,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pyo3::pymodule]
 mod _core {
     #[pymodule_export]
-    use super::bls::{bls_key_from_seed, bls_possession_proof, bls_public_key};
+    use super::bls::{
+        bls_is_public_key, bls_key_from_seed, bls_possession_proof, bls_public_key, bls_sign, bls_verify,
+    };
     #[pymodule_export]
     use super::call::{CallError, CallRequest};
     #[pymodule_export]
@@ -36,9 +40,16 @@ mod _core {
     #[pymodule_export]
     use super::engine::Engine;
     #[pymodule_export]
+    use super::erasure::{
+        BundleIndex, Encoding, RowVerifier, bundle_blobs, check_namespace, erasure_shape, refused_cells, row_cells,
+        rsema1d_commitment,
+    };
+    #[pymodule_export]
     use super::executed::Executed;
     #[pymodule_export]
     use super::pool::Pool;
+    #[pymodule_export]
+    use super::signature::recover_addresses;
     #[pymodule_export]
     use super::snapshot::{Snapshot, SnapshotImport};
     #[pymodule_export]
