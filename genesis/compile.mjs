@@ -19,9 +19,10 @@ const usual = {
   optimizer: { enabled: true, runs: 10000 },
   metadata: { appendCBOR: false, bytecodeHash: "none" },
 };
-// Settings of areas that need others: the staking contract fits the code size limit (EIP-170) only so.
+// Settings of areas that need others: their contracts fit the code size limit (EIP-170) only so.
 const special = {
   staking: { ...usual, viaIR: true, optimizer: { enabled: true, runs: 200 } },
+  da: { ...usual, viaIR: true, optimizer: { enabled: true, runs: 200 } },
 };
 
 /** Every source by its path below genesis, e.g. "contracts/bench/Erc20.sol". */
@@ -68,10 +69,19 @@ function compile(sources, settings) {
   return output.contracts;
 }
 
-/** [file name, text] of every contract of `sources` that has code. */
-function render(sources, settings) {
+function areaOf(path) {
+  return path.split("/")[1];
+}
+
+/** [file name, text] of every contract of an area that has code. */
+function render(area, sources) {
+  const settings = special[area] ?? usual;
+  const own = Object.keys(sources).filter((path) => areaOf(path) === area);
+  const needed = new Set(own.flatMap((path) => [...closure(path, sources)]));
   const files = [];
-  for (const [path, contracts] of Object.entries(compile(sources, settings))) {
+  const input = Object.fromEntries([...needed].sort().map((path) => [path, sources[path]]));
+  for (const [path, contracts] of Object.entries(compile(input, settings))) {
+    if (areaOf(path) !== area) continue;
     for (const [contract, { abi, evm }] of Object.entries(contracts)) {
       if (evm.bytecode.object === "") continue; // an interface
       const artifact = {
@@ -90,14 +100,10 @@ function render(sources, settings) {
   return files;
 }
 
-/** The artefacts of every area, each compiled by itself. */
+/** The artefacts of every area, each compiled by itself with what it imports. */
 function renderAll(sources) {
-  const files = [];
-  for (const area of new Set(Object.keys(sources).map((path) => path.split("/")[1]))) {
-    const own = Object.entries(sources).filter(([path]) => path.split("/")[1] === area);
-    files.push(...render(Object.fromEntries(own), special[area] ?? usual));
-  }
-  return files.sort();
+  const areas = new Set(Object.keys(sources).map(areaOf));
+  return [...areas].flatMap((area) => render(area, sources)).sort();
 }
 
 function readArtifacts() {

@@ -11,6 +11,7 @@ from typing import Any
 import rlp
 from coincurve import PrivateKey
 
+from tests.bls import pubkey, pubkey48
 from zg_node import _core
 from zg_node.contracts import staking
 from zg_node.contracts.abi import interface
@@ -65,7 +66,7 @@ def chain_file(**staking_keys: object) -> str:
     lines += [f'[[accounts]]\naddress = "0x{account(n).hex()}"\nbalance_wei = "{10**6 * COIN}"' for n in RICH]
     lines += [
         f'[[validators]]\naddress = "0x{account(voter).hex()}"\noperator = "0x{account(operator).hex()}"\n'
-        f"stake = {stake}\ncommission_ppm = 100_000"
+        f'stake = {stake}\npubkey48 = "{pubkey48(voter)}"\ncommission_ppm = 100_000'
         for voter, operator, stake in zip(VOTERS, OPERATORS, STAKES, strict=True)
     ]
     return "\n\n".join(lines)
@@ -205,7 +206,7 @@ class StakingChain:
 
 def genesis_validator(index: int) -> bytes:
     """The address of the genesis validator with this index in `OPERATORS`."""
-    return staking.validator_address(staking.placeholder_pubkey(account(VOTERS[index])))
+    return staking.validator_address(pubkey(VOTERS[index]))
 
 
 def sign(number: int, digest: bytes) -> bytes:

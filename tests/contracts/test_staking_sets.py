@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bls import pubkey48
 from tests.contracts.staking_chain import (
     COIN,
     EPOCH_BLOCKS,
@@ -150,7 +151,8 @@ def crowd(count: int) -> str:
     """A network of `count` validators of 40 coins and more, voters in an order of their own."""
     text, _ = chain_file().split("[[validators]]", 1)
     validators = [
-        f'[[validators]]\naddress = "0x{account(1000 + n).hex()}"\nstake = {40 + n % 7}\ncommission_ppm = 50_000'
+        f'[[validators]]\naddress = "0x{account(1000 + n).hex()}"\nstake = {40 + n % 7}\ncommission_ppm = 50_000\n'
+        f'pubkey48 = "{pubkey48(1000 + n)}"'
         for n in range(count)
     ]
     return text + "\n\n".join(validators)

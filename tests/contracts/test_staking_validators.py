@@ -87,7 +87,7 @@ def test_a_key_that_is_none_is_refused(chain: StakingChain) -> None:
         (b"\x80" + bytes(47), bytes(320), "BadPubkey()"),  # infinity, dressed as a point
         (b"\xc0" + bytes(47), bytes(320), "BadPubkey()"),
         (bytes([good[0] & 0x7F]) + good[1:], proof, "BadPubkey()"),
-        (staking.placeholder_pubkey(account(9)), proof, "BadPubkey()"),
+        (bytes(28) + account(9), proof, "BadPubkey()"),
         (good, proof[:-1], "BadPossessionProof()"),
         (good, b"", "BadPossessionProof()"),
         (good, proof[:64] + bytes(256), "BadPossessionProof()"),

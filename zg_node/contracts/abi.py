@@ -84,6 +84,21 @@ class Interface:
     errors: dict[bytes, Function]
     """By selector."""
 
+    def decode_error(self, data: bytes) -> tuple[str, tuple[Any, ...]] | None:
+        """The error that a revert carries: its name and values; None when it is none of the contract's."""
+        known = self.errors.get(data[:4])
+        if known is None:
+            return None
+        try:
+            return known.name, decode(known.inputs, data[4:])
+        except InvalidConfig:
+            return None
+
+    def explain(self, data: bytes) -> str | None:
+        """A revert as `StillJailed(7)`; None when it carries none of the contract's errors."""
+        decoded = self.decode_error(data)
+        return None if decoded is None else f"{decoded[0]}({', '.join(map(str, decoded[1]))})"
+
 
 @cache
 def interface(name: str) -> Interface:

@@ -15,15 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zg_node.contracts.abi import Function, decode, interface
+from zg_node.contracts.abi import Function, interface
 from zg_node.contracts.artifact import creation_code
-from zg_node.errors import InvalidConfig
 from zg_node.types.hashing import keccak
 
 STAKING = bytes.fromhex("ea224dBB52F57752044c0C86aD50930091F561B9")
 """Where the contract is predeployed: 0G's address."""
 COIN = 10**18
-PUBKEY_BYTES = 48
 MISSED_MAX = 256
 """Skipped views that one block reports; of more, the newest."""
 VALIDATORS_MAX = 256
@@ -141,17 +139,28 @@ def decode_set(data: bytes) -> tuple[tuple[bytes, int], ...]:
     return tuple((address_bytes(voter), stake) for voter, stake in zip(voters, stakes, strict=True))
 
 
+def served_by_call(voter: bytes) -> bytes:
+    """Call data of `servedBy()`: the validator that this voter signs for, once and for good."""
+    return _call("servedBy", voter)
+
+
+def decode_served_by(data: bytes) -> bytes:
+    """20 bytes, zeros when the voter never signed for any. Raises InvalidConfig."""
+    (validator,) = function("servedBy").decode(data)
+    return address_bytes(validator)
+
+
+def info_call(validator: bytes) -> bytes:
+    """Call data of `validatorInfo()`. Its answer is for `decode_info`."""
+    return _call("validatorInfo", validator)
+
+
 # ── identities and signatures ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def validator_address(pubkey: bytes) -> bytes:
     """Where the contract of the validator with this BLS key is, or will be."""
     return keccak(b"\xff" + STAKING + keccak(pubkey) + keccak(creation_code("ValidatorContract")))[12:]
-
-
-def placeholder_pubkey(voter: bytes) -> bytes:
-    """The identity of a genesis validator that names no BLS key: 28 zero bytes and the voter. No BLS key begins so."""
-    return bytes(PUBKEY_BYTES - len(voter)) + voter
 
 
 def vote_key_digest(network: bytes, chain_id: int, pubkey: bytes) -> bytes:
@@ -193,19 +202,12 @@ def decode_info(data: bytes) -> ValidatorInfo:
 
 def decode_error(data: bytes) -> tuple[str, tuple[Any, ...]] | None:
     """The error that a revert of the contract carries: its name and values; None when it is none of the contract's."""
-    known = interface("Staking").errors.get(data[:4])
-    if known is None:
-        return None
-    try:
-        return known.name, decode(known.inputs, data[4:])
-    except InvalidConfig:
-        return None
+    return interface("Staking").decode_error(data)
 
 
 def explain(data: bytes) -> str | None:
     """A revert of the contract as `StillJailed(7)`; None when it carries none of the contract's errors."""
-    decoded = decode_error(data)
-    return None if decoded is None else f"{decoded[0]}({', '.join(map(str, decoded[1]))})"
+    return interface("Staking").explain(data)
 
 
 def address_bytes(text: str) -> bytes:

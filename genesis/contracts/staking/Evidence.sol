@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Candidates} from "./Candidates.sol";
 import {Statement} from "./IStaking.sol";
-import {Signatures} from "./Signatures.sol";
+import {Signatures} from "../common/Signatures.sol";
 
 /// @title Contradictory signatures, and what they cost: a part of the stake, once, and the validator's life
 /// @notice Two statements of one voter for one chain, epoch and view contradict each other when they are

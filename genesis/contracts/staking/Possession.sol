@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IStaking} from "./IStaking.sol";
-import {Signatures} from "./Signatures.sol";
+import {Signatures} from "../common/Signatures.sol";
 
 /// @title That whoever brings a BLS12-381 key also holds its secret
 /// @notice A proof is the key's y coordinate (64 bytes) and the signature of a message (a point of G2: x.c0, x.c1, y.c0,

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Candidates} from "./Candidates.sol";
-import {sort} from "./Sort.sol";
+import {sort} from "../common/Sort.sol";
 
 /// @title Epochs: who votes when, what it earns, and what absence costs
 /// @notice At the last block of epoch e the protocol calls `onBlock`, which counts what was missed, jails who was absent,
