@@ -1,0 +1,155 @@
+"""Celestia's JSON-RPC over a WebSocket, and news on its channels, with a client library of others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.gateway.lone import Lone, run
+from zg_node.gateway import celestia_session
+from zg_node.gateway.celestia_blob import CelestiaBlob, to_base64
+from zg_node.gateway.celestia_session import SUBSCRIPTIONS_MAX
+from zg_node.gateway.heights import NEWS_MAX
+
+ONE, TWO = bytes(19) + b"rollup-one", bytes(19) + b"rollup-two"
+TIMEOUT_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(celestia_session, "POLL_S", 0.001)
+
+
+def serve(home: Path, test: Callable[[Lone, ClientConnection], Awaitable[None]]) -> None:
+    """Run a test over a WebSocket of a lone node."""
+
+    async def main(lone: Lone) -> None:
+        gateways = lone.gateways(celestia=True)
+        await gateways.start()
+        try:
+            async with (
+                asyncio.timeout(TIMEOUT_S),
+                connect(f"ws://127.0.0.1:{gateways.ports['celestia']}", max_size=None, proxy=None) as socket,
+            ):
+                await test(lone, socket)
+        finally:
+            await gateways.close()
+
+    run(home, main)
+
+
+async def ask(socket: ClientConnection, request_id: int, method: str, *parameters: object) -> None:
+    body = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": parameters}
+    await socket.send(orjson.dumps(body).decode())
+
+
+async def cancel(socket: ClientConnection, request_id: int) -> None:
+    """A notification: nothing answers it."""
+    await socket.send(orjson.dumps({"jsonrpc": "2.0", "method": "xrpc.cancel", "params": [request_id]}).decode())
+
+
+async def hear(socket: ClientConnection) -> Any:
+    return orjson.loads(await socket.recv())
+
+
+def blob(namespace: bytes, data: bytes) -> dict[str, object]:
+    return CelestiaBlob(namespace, data).to_json(b"", -1)
+
+
+def test_a_subscriber_hears_every_height_in_order_with_what_its_namespace_has(tmp_path: Path) -> None:
+    async def test(lone: Lone, socket: ClientConnection) -> None:
+        await ask(socket, 1, "blob.Subscribe", to_base64(ONE))
+        channel = (await hear(socket))["result"]
+        heard: list[tuple[int, list[str] | None]] = []
+        answers: dict[int, int] = {}
+        for number, namespace in enumerate((ONE, TWO, ONE), start=2):
+            await ask(socket, number, "blob.Submit", [blob(namespace, b"data %d" % number)], {})
+            while number not in answers:
+                document = await hear(socket)
+                if "id" in document:
+                    answers[document["id"]] = document["result"]
+                else:
+                    heard.append(news(document, channel))
+        while len(heard) < 3:
+            heard.append(news(await hear(socket), channel))
+        first, second, third = (answers[number] for number in (2, 3, 4))
+        assert heard == [(first, [to_base64(b"data 2")]), (second, None), (third, [to_base64(b"data 4")])]
+
+    serve(tmp_path, test)
+
+
+def news(document: Any, channel: int) -> tuple[int, list[str] | None]:
+    """(height, data of its blobs, null for none)."""
+    assert document["method"] == "xrpc.ch.val"
+    assert document["params"][0] == channel
+    told = document["params"][1]
+    blobs = told["Blobs"]
+    return told["Height"], [one["data"] for one in blobs] if blobs is not None else None
+
+
+def test_heights_in_great_number_are_told_in_parts(tmp_path: Path) -> None:
+    async def test(lone: Lone, socket: ClientConnection) -> None:
+        await ask(socket, 1, "blob.Subscribe", to_base64(ONE))
+        channel = (await hear(socket))["result"]
+        lone.ahead = 2 * NEWS_MAX + 10
+        heard = [news(await hear(socket), channel) for _ in range(lone.ahead)]
+        assert heard == [(height, None) for height in range(1, lone.ahead + 1)]
+
+    serve(tmp_path, test)
+
+
+def test_a_cancelled_subscription_is_closed_and_leaves_room(tmp_path: Path) -> None:
+    async def test(lone: Lone, socket: ClientConnection) -> None:
+        for number in range(SUBSCRIPTIONS_MAX):
+            await ask(socket, number, "blob.Subscribe", to_base64(ONE))
+            assert (await hear(socket))["result"] == number + 1
+        await ask(socket, 99, "blob.Subscribe", to_base64(ONE))
+        assert "at most" in (await hear(socket))["error"]["message"]
+        await cancel(socket, 3)
+        closed = await hear(socket)
+        assert (closed["method"], closed["params"]) == ("xrpc.ch.close", [4])
+        await ask(socket, 100, "blob.Subscribe", to_base64(ONE))
+        assert (await hear(socket))["result"] == SUBSCRIPTIONS_MAX + 1
+
+    serve(tmp_path, test)
+
+
+def test_an_id_in_use_and_a_namespace_with_a_fault_are_refused(tmp_path: Path) -> None:
+    async def test(lone: Lone, socket: ClientConnection) -> None:
+        await ask(socket, 1, "blob.Subscribe", to_base64(ONE))
+        assert "result" in await hear(socket)
+        await ask(socket, 1, "blob.Subscribe", to_base64(TWO))
+        assert "error" in await hear(socket)
+        await ask(socket, 2, "blob.Subscribe")
+        assert "error" in await hear(socket)
+
+    serve(tmp_path, test)
+
+
+def test_a_message_of_more_than_the_bound_ends_the_connection(tmp_path: Path) -> None:
+    async def test(lone: Lone, socket: ClientConnection) -> None:
+        await socket.send("x" * (3 << 20))
+        with pytest.raises(ConnectionClosed) as ended:
+            await socket.recv()
+        assert ended.value.rcvd is not None
+        assert ended.value.rcvd.code == 1009
+
+    serve(tmp_path, test)
+
+
+def test_where_nobody_speaks_it_a_websocket_is_refused(tmp_path: Path) -> None:
+    async def main(lone: Lone) -> None:
+        gateways = lone.gateways(altda=True)
+        await gateways.start()
+        with pytest.raises(InvalidStatus):
+            await connect(f"ws://127.0.0.1:{gateways.ports['altda']}", proxy=None)
+        await gateways.close()
+
+    run(tmp_path, main)

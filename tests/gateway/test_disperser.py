@@ -1,0 +1,136 @@
+"""0G's disperser over gRPC, as a client of its service definition calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+
+import grpc
+import pytest
+
+from tests.gateway.lone import Lone, run
+from zg_node.errors import InvalidConfig
+from zg_node.gateway.disperser import Status
+from zg_node.gateway.protobuf import bytes_field, decode, encode, number_field
+
+BLOB = Random(3).randbytes(100_000)
+TIMEOUT_S = 20.0
+
+Ask = Callable[[str, bytes], Awaitable[bytes]]
+
+
+def serve(home: Path, test: Callable[[Lone, Ask], Awaitable[None]]) -> None:
+    """Run a test against the listener of a lone node."""
+
+    async def main(lone: Lone) -> None:
+        gateways = lone.gateways(disperser=True)
+        await gateways.start()
+        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{gateways.ports['disperser']}", options) as channel:
+
+                async def ask(method: str, message: bytes) -> bytes:
+                    answer = await channel.unary_unary(f"/disperser.Disperser/{method}")(message, timeout=TIMEOUT_S)
+                    assert isinstance(answer, bytes)
+                    return answer
+
+                await test(lone, ask)
+        finally:
+            await gateways.close()
+
+    run(home, main)
+
+
+async def status(ask: Ask, request_id: bytes) -> tuple[int, bytes]:
+    """(status, info)."""
+    fields = decode(await ask("GetBlobStatus", encode([(1, request_id)])))
+    return number_field(fields, 1), bytes_field(fields, 2)
+
+
+async def settled(ask: Ask, request_id: bytes) -> tuple[int, bytes]:
+    """The status once it is no longer PROCESSING."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while True:
+            reached, info = await status(ask, request_id)
+            if reached != Status.PROCESSING:
+                return reached, info
+            await asyncio.sleep(0)
+
+
+async def disperse(ask: Ask, data: bytes) -> bytes:
+    """The request id."""
+    fields = decode(await ask("DisperseBlob", encode([(1, data)])))
+    assert number_field(fields, 1) == Status.PROCESSING
+    return bytes_field(fields, 2)
+
+
+def test_a_dispersed_blob_becomes_final_and_is_retrieved_by_its_header(tmp_path: Path) -> None:
+    async def test(lone: Lone, ask: Ask) -> None:
+        reached, info = await settled(ask, await disperse(ask, BLOB))
+        assert reached == Status.FINALIZED
+        header = decode(bytes_field(decode(info), 1))
+        blob = lone.ledger.certificates[0].blob
+        assert bytes_field(header, 1) == blob.commitment
+        assert (number_field(header, 2), number_field(header, 3)) == (blob.epoch, blob.quorum)
+        found = decode(await ask("RetrieveBlob", encode([(1, blob.commitment), (2, blob.epoch), (3, blob.quorum)])))
+        assert bytes_field(found, 1) == BLOB
+
+    serve(tmp_path, test)
+
+
+def test_a_blob_of_the_largest_size_passes_both_ways(tmp_path: Path) -> None:
+    async def test(lone: Lone, ask: Ask) -> None:
+        data = bytes(1 << 20)
+        await settled(ask, await disperse(ask, data))
+        root = lone.ledger.certificates[0].blob.commitment
+        assert bytes_field(decode(await ask("RetrieveBlob", encode([(1, root)]))), 1) == data
+
+    serve(tmp_path, test)
+
+
+def test_a_put_that_nobody_certifies_is_failed(tmp_path: Path) -> None:
+    async def test(lone: Lone, ask: Ask) -> None:
+        lone.ledger.sets.clear()
+        reached, info = await settled(ask, await disperse(ask, BLOB))
+        assert (reached, info) == (Status.FAILED, b"")
+
+    serve(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    ("method", "message", "code"),
+    [
+        ("DisperseBlob", b"", grpc.StatusCode.INVALID_ARGUMENT),
+        ("DisperseBlob", b"\x0a\xff", grpc.StatusCode.INVALID_ARGUMENT),
+        ("DisperseBlob", encode([(1, bytes((1 << 20) + 1))]), grpc.StatusCode.INVALID_ARGUMENT),
+        ("DisperseBlob", encode([(1, bytes(1 << 21))]), grpc.StatusCode.RESOURCE_EXHAUSTED),
+        ("GetBlobStatus", encode([(1, b"short")]), grpc.StatusCode.INVALID_ARGUMENT),
+        ("GetBlobStatus", encode([(1, bytes(8))]), grpc.StatusCode.INVALID_ARGUMENT),
+        ("RetrieveBlob", encode([(1, b"short")]), grpc.StatusCode.INVALID_ARGUMENT),
+        ("RetrieveBlob", encode([(1, bytes(31) + b"\1")]), grpc.StatusCode.NOT_FOUND),
+        ("DisperseBlobAuthenticated", b"", grpc.StatusCode.UNIMPLEMENTED),
+    ],
+)
+def test_a_call_with_a_fault_is_told_which(tmp_path: Path, method: str, message: bytes, code: grpc.StatusCode) -> None:
+    async def test(lone: Lone, ask: Ask) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await ask(method, message)
+        assert failure.value.code() is code
+
+    serve(tmp_path, test)
+
+
+def test_a_port_that_is_taken_is_the_operators_to_change(tmp_path: Path) -> None:
+    async def test(lone: Lone) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            gateways = lone.gateways(disperser=True, disperser_port=taken.getsockname()[1])
+            with pytest.raises(InvalidConfig, match="disperser_port"):
+                await gateways.start()
+            await gateways.close()
+
+    run(tmp_path, test)

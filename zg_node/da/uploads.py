@@ -1,0 +1,80 @@
+"""Blobs that clients bring piece by piece, because a JSON-RPC message holds no whole one.
+
+    begin(length) ─▶ id ─ add(id, offset, piece) … ─▶ take(id): the whole blob
+
+Pieces come in order; one that is there already may come again, so that a client may repeat what it is not sure of.
+Memory is reserved when an upload begins, and given back when it is taken, or when nobody added to it for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zg_node.errors import InvalidRequest, Unavailable
+
+UPLOADS_MAX = 64
+UPLOADED_MAX_BYTES = 256 << 20
+"""Of all uploads together."""
+IDLE_MAX_S = 120.0
+
+
+@dataclass(slots=True)
+class _Upload:
+    length: int
+    data: bytearray
+    touched_s: float
+
+
+class Uploads:
+    """Blobs that are not complete yet; on the event loop."""
+
+    def __init__(self, length_max: int, now_s: Callable[[], float]) -> None:
+        self._length_max = length_max
+        self._now_s = now_s
+        self._uploads: dict[int, _Upload] = {}
+        self._next = 1
+
+    def begin(self, length: int) -> int:
+        """Make room for a blob of `length` bytes. Raises InvalidRequest, and Unavailable while there is no room."""
+        if not 0 < length <= self._length_max:
+            raise InvalidRequest(f"a blob of {length} bytes: 1 to {self._length_max} can be stored")
+        self._forget_idle()
+        reserved = sum(upload.length for upload in self._uploads.values())
+        if len(self._uploads) >= UPLOADS_MAX or reserved + length > UPLOADED_MAX_BYTES:
+            raise Unavailable("too much is being uploaded: try again in a moment")
+        upload_id, self._next = self._next, self._next + 1
+        self._uploads[upload_id] = _Upload(length, bytearray(), self._now_s())
+        return upload_id
+
+    def add(self, upload_id: int, offset: int, piece: bytes) -> int:
+        """Append a piece; returns how many bytes are there. Raises InvalidRequest."""
+        upload = self._find(upload_id)
+        have, end = len(upload.data), offset + len(piece)
+        if not piece or end > upload.length or offset > have or offset < have < end:
+            raise InvalidRequest(f"a piece of {len(piece)} bytes at {offset}: {have} of {upload.length} bytes are here")
+        upload.touched_s = self._now_s()
+        if offset < have:
+            if upload.data[offset:end] != piece:
+                raise InvalidRequest(f"the piece at {offset} is here already, and another one")
+            return have
+        upload.data += piece
+        return end
+
+    def take(self, upload_id: int) -> bytes:
+        """The whole blob, which is forgotten here. Raises InvalidRequest while a piece is missing."""
+        upload = self._find(upload_id)
+        if len(upload.data) != upload.length:
+            raise InvalidRequest(f"{upload.length - len(upload.data)} bytes are missing")
+        del self._uploads[upload_id]
+        return bytes(upload.data)
+
+    def _find(self, upload_id: int) -> _Upload:
+        upload = self._uploads.get(upload_id)
+        if upload is None:
+            raise InvalidRequest(f"no upload {upload_id}: it was taken, or nothing was added for {IDLE_MAX_S:.0f} s")
+        return upload
+
+    def _forget_idle(self) -> None:
+        oldest_s = self._now_s() - IDLE_MAX_S
+        self._uploads = {key: upload for key, upload in self._uploads.items() if upload.touched_s > oldest_s}

@@ -1,0 +1,123 @@
+"""A WebSocket on a gateway's connection: whole messages in, texts out. RFC 6455"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from wsproto.connection import Connection as Framing
+from wsproto.connection import ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.frame_protocol import CloseReason
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError, generate_accept_token
+
+from zg_node.gateway.budget import Budget
+
+READ_BYTES: Final = 65_536
+SEND_S: Final = 30.0
+"""For a message to be taken by the client."""
+
+
+class Channel:
+    """Both directions of one client. `send` may be called by several tasks."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        key: bytes,
+        rest: bytes,
+        max_bytes: int,
+        budget: Budget,
+    ) -> None:
+        """`key` is the handshake's, `rest` what followed it, `max_bytes` a message; all messages share `budget`."""
+        self._reader = reader
+        self._writer = writer
+        self._max_bytes = max_bytes
+        self._budget = budget
+        self._held_bytes = 0
+        self._framing = Framing(ConnectionType.SERVER, trailing_data=rest)
+        self._message = bytearray()
+        self._whole: deque[bytes] = deque()
+        self._write(
+            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+            b"sec-websocket-accept: " + generate_accept_token(key) + b"\r\n\r\n"
+        )
+
+    async def receive(self) -> bytes | None:
+        """The next message; None at the end. It counts as held until `release`. Raises OSError."""
+        while not self._whole:
+            try:
+                self._look()
+                if self._whole:
+                    break
+                if self._framing.state is not ConnectionState.OPEN:
+                    return None
+                data = await self._reader.read(READ_BYTES)
+                self._framing.receive_data(data or None)
+            except RemoteProtocolError:
+                return None
+        return self._whole.popleft()
+
+    def release(self, message: bytes) -> None:
+        """A message that was received is done with."""
+        self._held_bytes -= len(message)
+        self._budget.give(len(message))
+
+    def close(self) -> None:
+        """The connection ends: nothing is held any more."""
+        self._budget.give(self._held_bytes)
+        self._held_bytes = 0
+
+    async def send(self, text: bytes) -> None:
+        """One message. Raises OSError; a client that does not take it is disconnected."""
+        if self._framing.state is not ConnectionState.OPEN:
+            return
+        self._write(self._framing.send(TextMessage(text.decode())))
+        try:
+            async with asyncio.timeout(SEND_S):
+                await self._writer.drain()
+        except TimeoutError:
+            self._writer.transport.abort()
+            raise
+
+    def _look(self) -> None:
+        """Take what the framing has understood so far."""
+        for event in self._framing.events():
+            match event:
+                case TextMessage(data=text, message_finished=finished):
+                    self._collect(str(text).encode(), finished)
+                case BytesMessage(data=part, message_finished=finished):
+                    self._collect(bytes(part), finished)
+                case Ping():
+                    self._write(self._framing.send(event.response()))
+                case CloseConnection():
+                    self._end(CloseReason.NORMAL_CLOSURE)
+                case _:
+                    pass
+
+    def _collect(self, part: bytes, finished: bool) -> None:
+        if self._framing.state is not ConnectionState.OPEN:
+            return
+        if len(self._message) + len(part) > self._max_bytes:
+            self._end(CloseReason.MESSAGE_TOO_BIG)
+            return
+        if not self._budget.take(len(part)):
+            self._end(CloseReason.TRY_AGAIN_LATER)
+            return
+        self._held_bytes += len(part)
+        self._message += part
+        if finished:
+            self._whole.append(bytes(self._message))
+            self._message.clear()
+
+    def _end(self, code: CloseReason) -> None:
+        try:
+            self._write(self._framing.send(CloseConnection(code=code)))
+        except LocalProtocolError:
+            return
+
+    def _write(self, data: bytes) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(data)

@@ -1,0 +1,38 @@
+"""Which commitment a blob has that a client calls by its keccak-256: a LevelDB of digest → commitment.
+
+The chain knows blobs by their own commitments only, so it is the gateway that stored a blob which finds it again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import plyvel
+
+from zg_node.errors import Corrupt
+
+DIGEST_BYTES = 32
+
+
+class KeccakIndex:
+    """On disk; a call takes microseconds, but for `add`, which waits for the disk: run it in a thread."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open or begin it. Raises Corrupt, OSError."""
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = plyvel.DB(str(directory), create_if_missing=True)
+        except plyvel.Error as error:
+            raise Corrupt(f"{directory} does not open: {error}. Remove it to begin an empty index") from error
+
+    def find(self, digest: bytes) -> bytes | None:
+        """The commitment, 32 bytes."""
+        found = self._db.get(digest)
+        return bytes(found) if found is not None and len(found) == DIGEST_BYTES else None
+
+    def add(self, digest: bytes, commitment: bytes) -> None:
+        """Remember a blob; durable when the call returns."""
+        self._db.put(digest, commitment, sync=True)
+
+    def close(self) -> None:
+        self._db.close()
