@@ -118,7 +118,7 @@ contracts: build ## compile genesis/contracts into zg_node/genesis_data
 lock: $(VENV)/.tools ## pin every transitive dependency of pyproject.toml again
 	@pip install --quiet uv==0.13.9
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--extra p2p --extra pyevm --extra bench --extra dev pyproject.toml --output-file requirements.lock
+		--extra p2p --extra gateway --extra pyevm --extra bench --extra dev pyproject.toml --output-file requirements.lock
 
 clean: ## remove everything that these targets made
 	@rm -rf $(VENV) core/target build dist zg_node/_core*.so {genesis,benchmarks,tests/clients}/node_modules

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import rlp
 
 from tests.db.damage import flip
+from tests.execution.begun import begin_with
 from tests.test_node import SETTINGS, call, receipt
 from tests.transfers import transfer
 from zg_node import maintenance
@@ -21,11 +23,13 @@ from zg_node.assembly import load_genesis, open_chain
 from zg_node.config import override, render
 from zg_node.epochs import ValidatorSets
 from zg_node.errors import Corrupt, InvalidConfig, Unavailable, ZgError
+from zg_node.execution.snapshot import block_zero
 from zg_node.maintenance import MAGIC
 from zg_node.node import Node
 from zg_node.types.block import StoredBlock
 
 TRANSFERS = 8
+FIRST = 4
 SEED = 20_240_229
 
 
@@ -95,6 +99,42 @@ def test_a_sound_directory_is_confirmed(home: Path) -> None:
     assert shard["head"] == "0x" + blocks[-1].hash.hex()
     assert shard["state_root"] == "0x" + blocks[-1].header.state_root.hex()
     assert shard["accounts"] > 10 + TRANSFERS
+
+
+@pytest.fixture
+def joined(home: Path, tmp_path: Path) -> Path:
+    """A data directory that began with the state after FIRST."""
+    place = tmp_path / "joined"
+    genesis = load_genesis(SETTINGS, home)
+    sets = ValidatorSets(genesis)
+    chain = open_chain(SETTINGS, genesis, home, 0, lambda: 0, sets)
+    zero = partial(block_zero, genesis, 0, sets.certain(0).hash())
+    begin_with(chain, FIRST, place / "shard-0", zero, {})
+    chain.close()
+    maintenance.export(home, 0, tmp_path / "later", FIRST + 1, None, silent)
+    maintenance.import_(place, 0, tmp_path / "later", silent)
+    return place
+
+
+def test_a_directory_that_began_with_a_snapshot_is_confirmed_from_there_on(home: Path, joined: Path) -> None:
+    head = blocks_of(home)[-1]
+    report: Any = maintenance.verify(joined, silent)
+    shard = report["shards"][0]
+    assert (shard["first_block"], shard["blocks"]) == (FIRST, head.number + 1 - FIRST)
+    assert shard["head"] == "0x" + head.hash.hex()
+
+
+def test_a_missing_block_after_the_snapshot_is_noticed(joined: Path) -> None:
+    with plyvel.DB(str(joined / "shard-0" / "blocks")) as database:
+        database.delete(b"b" + (FIRST + 2).to_bytes(8, "big"))
+    with pytest.raises(Corrupt, match=f"block {FIRST + 2} is missing"):
+        maintenance.verify(joined, silent)
+
+
+def test_blocks_from_before_the_snapshot_are_exported_by_others(joined: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match=rf"began with a snapshot.*\(--first {FIRST}\)"):
+        maintenance.export(joined, 0, tmp_path / "file", 0, None, silent)
+    assert maintenance.export(joined, 0, tmp_path / "file", FIRST, None, silent) > 1
 
 
 def change_block(home: Path, number: int, change: Callable[[bytes], bytes]) -> None:

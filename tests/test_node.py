@@ -18,6 +18,7 @@ from zg_node.config import Settings, override
 from zg_node.consensus.votes import address_of
 from zg_node.errors import InvalidConfig
 from zg_node.execution.genesis import packaged
+from zg_node.keys import bls_pubkey
 from zg_node.node import BlockLine, Node, first_cause
 
 SETTINGS = override(Settings(), {"rpc.port": 0, "metrics.port": 0, "state.cache_mb": 8})
@@ -62,7 +63,7 @@ def chain_file(home: Path, validators: str) -> Settings:
 
 def validator(key: bytes) -> str:
     address = address_of(PrivateKey(key).public_key)
-    return f'[[validators]]\naddress = "0x{address.hex()}"\nstake = 1\n'
+    return f'[[validators]]\naddress = "0x{address.hex()}"\nstake = 32\npubkey48 = "0x{bls_pubkey(key).hex()}"\n'
 
 
 # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,7 +98,7 @@ def test_shards_are_chains_of_their_own(tmp_path: Path) -> None:
         assert await call(root.url, "eth_getTransactionCount", sender, "latest") == "0x0"
 
     run(node, use)
-    assert {path.name for path in tmp_path.iterdir()} == {"shard-0", "shard-1"}
+    assert {path.name for path in tmp_path.iterdir()} == {"da", "shard-0", "shard-1"}
 
 
 @pytest.mark.parametrize(

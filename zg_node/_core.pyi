@@ -273,6 +273,88 @@ def bls_possession_proof(secret: bytes, message: bytes) -> bytes:
     """What the staking contract asks of whoever brings a BLS key: the public key's y coordinate and the signature of
     `message` (a point of G2) under the tag of possession proofs, in EIP-2537's encoding, 320 bytes. Raises ValueError."""
 
+def bls_is_public_key(pubkey: bytes) -> bool:
+    """Whether these are 48 bytes of a compressed point of G1's subgroup, and not infinity."""
+
+def bls_sign(secret: bytes, message: bytes) -> bytes:
+    """The only signature of `message` by this secret, 96 bytes, compressed. Raises ValueError."""
+
+def bls_verify(pubkey: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether `bls_sign` gives `signature` with the secret of `pubkey`; False, too, where either is no point."""
+
+def recover_addresses(signed: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
+    """Of each (digest, 32 bytes; signature, 65 bytes: r ‖ s ‖ recovery id 0 or 1) the 20-byte address of the secp256k1
+    key that made it; None for none, and for an s above half the order."""
+
+Shape: TypeAlias = tuple[int, int, int]
+"""(data rows K, parity rows N, bytes of a row)."""
+Row: TypeAlias = tuple[int, bytes, bytes]
+"""(index, bytes, path): parity rows follow the data rows; a path is 32-byte digests in a row, lowest first."""
+Cell: TypeAlias = tuple[int, int, bytes, bytes]
+"""(index of the row, index in the row, at most 1024 bytes, path)."""
+BundleEntry: TypeAlias = tuple[bytes, bytes, int, int]
+"""(namespace, 29 bytes; SHA-256 of the blob; its offset in the bundle; its length)."""
+
+def erasure_shape(length: int) -> Shape:
+    """The shape in which a blob of `length` bytes is dispersed. Raises ValueError outside 1 byte to 128 MiB."""
+
+def rsema1d_commitment(shape: Shape, data: bytes) -> bytes:
+    """Celestia's commitment to data rows. Raises ValueError."""
+
+@final
+class Encoding:
+    """A blob with its rows, their tree and checksums: 4 times its size. The header is 81 bytes, see `zg_node.da.encoding`."""
+
+    def __init__(self, blob: bytes, shape: Shape | None = None, threads: int = 1) -> None:
+        """Encode and commit, in the shape of the blob's length when none is given. Raises ValueError."""
+    @staticmethod
+    def recover(header: bytes, rows: Sequence[tuple[int, bytes]], threads: int = 1) -> Encoding:
+        """From any K different rows (index, bytes), encoded again and compared with the header.
+
+        Raises Unavailable with fewer; InvalidMessage when a row cannot be, or the rows are not those of the header:
+        with rows that `RowVerifier` accepted, whoever made the commitment lied, and every reader gets this answer."""
+    def header(self) -> bytes: ...
+    def checksums(self) -> bytes:
+        """16 bytes a data row: what `RowVerifier` takes."""
+    def blob(self) -> bytes: ...
+    def rows(self, indices: Sequence[int]) -> list[Row]:
+        """Raises InvalidMessage for an index that is not."""
+    def cells(self, places: Sequence[tuple[int, int]]) -> list[Cell]:
+        """Of (row, cell). Raises InvalidMessage for a place that is not."""
+
+@final
+class RowVerifier:
+    """Knows the checksum of every row of one commitment, and checks rows against it. Takes some ms to make and 128 times a
+    row's length in memory: one serves all rows of a blob. It takes any shape; `BlobHeader.parse` says which one is due."""
+
+    def __init__(self, header: bytes, checksums: bytes, threads: int = 1) -> None:
+        """Raises InvalidMessage when the header does not parse, or does not commit to the checksums."""
+    def refused(self, rows: Sequence[Row], threads: int = 1) -> list[tuple[int, str]]:
+        """(place in `rows`, why) of those that are not the committed row of their index, not of the code, or not zero
+        after the blob's end. Empty when all are well."""
+
+def refused_cells(header: bytes, cells: Sequence[Cell]) -> list[tuple[int, str]]:
+    """(place in `cells`, why) of those that are not the committed ones. Raises InvalidMessage for the header."""
+
+def row_cells(header: bytes, row: Row, cells: Sequence[int]) -> list[Cell]:
+    """Cells of a row that its holder verified, with paths. Raises InvalidMessage for a cell that is not."""
+
+def bundle_blobs(blobs: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """One blob of many (namespace, blob), sorted by namespace with an index before them. Raises ValueError."""
+
+@final
+class BundleIndex:
+    def __init__(self, start: bytes, length: int) -> None:
+        """From the start of a bundle of `length` bytes. Raises InvalidMessage unless the whole index is there and sound."""
+    def entries(self, namespace: bytes | None = None) -> list[BundleEntry]:
+        """All, or a namespace's, in the order of submission within a namespace."""
+    def prove(self, namespace: bytes) -> bytes:
+        """For `check_namespace`."""
+
+def check_namespace(bundle_start: bytes, namespace: bytes, proof: bytes) -> list[BundleEntry]:
+    """All blobs of a namespace in a bundle of which `bundle_start` is the first 40 bytes or more; perhaps none. Raises
+    InvalidMessage when the proof does not show that."""
+
 def keccak256(data: bytes) -> bytes: ...
 def sign_transaction_json(tx_json: bytes, key: bytes) -> bytes:
     """A complete transaction object (type, chainId, nonce, gas, fees, to, value, data, accessList, authorizationList) → signed EIP-2718 bytes."""

@@ -11,13 +11,15 @@ from pathlib import Path
 from zg_node import _core
 from zg_node.config import MIB, Settings
 from zg_node.db.files import SYSTEM, Files
-from zg_node.epochs import ShardEpochs, ValidatorSets
+from zg_node.epochs import ShardEpochs, ValidatorSets, Voter
 from zg_node.errors import InvalidConfig
 from zg_node.execution import genesis as genesis_file
+from zg_node.execution.beacon import BLS, Scheme
 from zg_node.execution.engine import Engine
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.service import Chain, ChainOptions
 from zg_node.execution.snapshot import recover_snapshot
+from zg_node.reveals import Reveals
 from zg_node.rpc.connection import is_loopback
 from zg_node.rpc.limits import Limits, Listener
 
@@ -40,12 +42,15 @@ def open_chain(
     now_ms: Callable[[], int],
     sets: ValidatorSets,
     *,
+    voter: Voter | None = None,
     files: Files = SYSTEM,
     engine: Engine | None = None,
+    reveals: Scheme = BLS,
 ) -> Chain:
     """Open a shard's chain in `home`, replaying its log. The root shard is opened first: `sets` then reads from it.
 
-    `engine` stands in for the configured one. Raises Corrupt, Unavailable, InvalidConfig."""
+    Only a `voter` proposes blocks; `engine` stands in for the configured one. Raises Corrupt, Unavailable,
+    InvalidConfig."""
     recover_snapshot(home / f"shard-{shard}")
     chain_id = genesis.chain_id(shard)
     native = _core.Engine(chain_id)
@@ -69,7 +74,7 @@ def open_chain(
     )
     if shard == 0:
         sets.follow(chain)
-    chain.follow(ShardEpochs(genesis, chain, sets))
+    chain.follow(ShardEpochs(genesis, chain, sets), Reveals(genesis.network, chain_id, sets, voter, reveals))
     return chain
 
 

@@ -202,6 +202,55 @@ class P2pSettings(Section):
     """Begin with a recent state of other nodes, where there is one, instead of replaying history."""
 
 
+class DaSettings(Section):
+    """Data availability: storing blobs, and keeping rows of other nodes' blobs. Keeping them is a validator's, or a
+    registered holder's."""
+
+    enabled: bool = True
+    """Whether to take part. A holder that does not earns nothing, and loses deposit when it is challenged."""
+    capacity_mb: Positive = 100_000
+    """Most that the rows kept here may take on disk, in MiB; when it is full, no more are signed for."""
+    threads: Workers = 1
+    """Threads that encode, or verify, one blob."""
+    workers: Workers = 2
+    """Threads that read, write and verify rows for other nodes."""
+    put_from_anywhere: bool = False
+    """Whether callers that are not on this machine may store blobs, for which this node's account pays."""
+
+
+class GatewaySettings(Section):
+    """Data availability for clients of other networks, which know no `zg_da*`. Whoever can connect stores blobs, and
+    this node's account pays for them. Needs da.enabled."""
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Address that all of them listen on."""
+    allowed_hosts: tuple[str, ...] = ("localhost",)
+    """Names that the Host header may carry beside IP addresses, over HTTP; "*" allows all."""
+    disperser: bool = False
+    """0G's disperser over gRPC. Needs the extra: pip install 'zg-node[gateway]'."""
+    disperser_port: Port = 51001
+    """Port to listen on; 0 takes any free one."""
+    altda: bool = False
+    """The OP Stack's alt-DA server over HTTP, with the EigenDA proxy's standard mode."""
+    altda_port: Port = 3100
+    """Port to listen on; 0 takes any free one."""
+    celestia: bool = False
+    """Celestia's blob.* over JSON-RPC."""
+    celestia_port: Port = 26658
+    """Port to listen on; 0 takes any free one."""
+    quorum: Annotated[int, Field(ge=0, lt=SHARDS_MAX)] = 0
+    """The quorum that blobs are stored with: a shard's index."""
+    epochs: Positive = 10
+    """How many epochs blobs are paid for, the running one included."""
+    blob_max_mb: Annotated[int, Field(ge=1, le=128)] = 32
+    """Largest blob, in MiB; several are held in memory at one time."""
+
+    @property
+    def any(self) -> bool:
+        """Whether one is switched on."""
+        return self.disperser or self.altda or self.celestia
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -214,6 +263,8 @@ class Settings(Section):
     engine: EngineSettings = EngineSettings()
     consensus: ConsensusSettings = ConsensusSettings()
     p2p: P2pSettings = P2pSettings()
+    da: DaSettings = DaSettings()
+    gateway: GatewaySettings = GatewaySettings()
 
 
 def load(path: Path) -> Settings:

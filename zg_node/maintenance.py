@@ -46,10 +46,12 @@ def verify(home: Path, progress: Progress) -> dict[str, object]:
 
 
 def _verify_chain(chain: Chain, progress: Progress) -> dict[str, object]:
-    head = chain.head
+    """Everything from the block on that the shard's chain begins with here."""
+    head, first = chain.head, chain.blocks.first
+    count = head.number + 1 - first
     parent: StoredBlock | None = None
     transactions = 0
-    for number in range(head.number + 1):
+    for number in range(first, head.number + 1):
         block = chain.by_number(number)
         if block is None:
             raise Corrupt(f"shard {chain.shard}: block {number} is missing: bring it back with `zg-node db import`")
@@ -61,13 +63,14 @@ def _verify_chain(chain: Chain, progress: Progress) -> dict[str, object]:
         transactions += len(block.senders) // 20
         parent = block
         if number % PROGRESS_BLOCKS == 0:
-            progress(number, head.number + 1)
+            progress(number - first, count)
     accounts, slots, root = chain.state.verify()
     if root != head.header.state_root:
         raise Corrupt(f"shard {chain.shard}: the state's root is not that of block {head.number}")
-    progress(head.number + 1, head.number + 1)
+    progress(count, count)
     return {
-        "blocks": head.number + 1,
+        "first_block": first,
+        "blocks": count,
         "transactions": transactions,
         "accounts": accounts,
         "slots": slots,
@@ -101,6 +104,11 @@ def export(home: Path, shard: int, file: Path, first: int, last: int | None, pro
         end = chain.head.number if last is None else min(last, chain.head.number)
         if first > end:
             raise InvalidConfig(f"block {first} does not exist yet: the newest is {chain.head.number}")
+        if first < chain.blocks.first:
+            raise InvalidConfig(
+                f"{home} began with a snapshot, and its blocks of shard {shard} begin at {chain.blocks.first}: export "
+                f"from there on (--first {chain.blocks.first}), or from a node that has block {first}"
+            )
         draft = file.with_name(file.name + ".part")
         with draft.open("wb") as out:
             out.write(MAGIC)

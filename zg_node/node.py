@@ -3,8 +3,9 @@
 genesis, settings ─▶ per shard: Pool · State · Engine · Chain · VoteLog · Simplex · ShardConsensus
                                      │ on_head, poke                       │ votes, proposals
                      RPC server (8545) · metrics server (9545)       Peering ─▶ libp2p host (26656)
+                                     └──────── Availability ────────────────────────┘
 
-<home>/shard-i/{state, blocks, log, votes, mempool.journal}   <home>/{keys, node, p2p}
+<home>/shard-i/{state, blocks, log, votes, mempool.journal}   <home>/{da, keys, node, p2p}
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from zg_node import allocator, metrics
 from zg_node.assembly import client_version, load_genesis, rpc_limits, rpc_listener
+from zg_node.availability import Availability
 from zg_node.clock import SystemClock
 from zg_node.config import Settings
 from zg_node.consensus.snapshot_sync import SnapshotProgress
@@ -87,6 +89,7 @@ class Node:
         """Where each shard stood at the start."""
         self._network: P2pNetwork | None = None
         self._peering: Peering | None = None
+        self._availability: Availability | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = asyncio.Event()
         self._ready = False
@@ -122,13 +125,22 @@ class Node:
                 self._shards.append(shard)
                 self._began.append(shard.chain.head.number)
             if voter is not None:
-                report = Reporter(self._shards[0].chain, voter).report
+                report = Reporter(self._shards[0].chain, voter, self._shards[0].worker).report
                 for shard in self._shards:
                     shard.consensus.on_evidence = report
+            if self.settings.da.enabled:
+                root = self._shards[0].chain
+                self._availability = Availability(
+                    self.settings, self.genesis, self.home, root, voter, self._network, self.registry
+                )
             if self._network is not None:
                 self._peering = Peering(self._network, self.genesis, self._sets, self._shards)
                 await self._network.start()
             await self._listen()
+            if self._availability is not None:
+                await self._availability.gateways.start()
+            elif self.settings.gateway.any:
+                raise InvalidConfig("the gateways need data availability: set da.enabled, or switch them off")
         except BaseException:
             await self._close()
             raise
@@ -137,6 +149,10 @@ class Node:
                 self._run(work, name)
         if self._peering is not None:
             self._run(self._peering.sync.run(), "sync")
+        if self._availability is not None:
+            for work, name in self._availability.tasks():
+                self._run(work, name)
+        allocator.settle()
         self._ready = True
 
     async def wait(self) -> None:
@@ -196,6 +212,8 @@ class Node:
             peers=lambda: len(self._network.peers()) if self._network is not None else 0,
             progress=self._progress,
             addresses=lambda: self.addresses,
+            da=self._availability.service if self._availability is not None else None,
+            da_from_anywhere=self.settings.da.put_from_anywhere,
         )
         scrape = self.settings.metrics
         limits = rpc_limits(self.settings)
@@ -247,6 +265,9 @@ class Node:
             self._peering.close()
         if self._network is not None:
             await self._network.stop()
+        availability, self._availability = self._availability, None
+        if availability is not None:
+            await availability.close()
         shards, self._shards = self._shards, []
         for shard in shards:
             await asyncio.get_running_loop().run_in_executor(None, partial(shard.close, write=not self._failed))

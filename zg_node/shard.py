@@ -25,6 +25,7 @@ from zg_node.consensus.votes import Verifier, verify
 from zg_node.consensus.wal import Identity, VoteLog
 from zg_node.db.files import SYSTEM, Files
 from zg_node.epochs import Instances, ValidatorSets, Voter
+from zg_node.execution.beacon import BLS, Scheme
 from zg_node.execution.engine import Engine
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.journal import Journal
@@ -118,6 +119,7 @@ class Surroundings:
     verifier: Verifier = verify
     engine: Engine | None = None
     """Instead of the configured one."""
+    reveals: Scheme = BLS
 
 
 def open_shard(
@@ -132,7 +134,16 @@ def open_shard(
     """Open or create a shard, the root shard first. Raises as `open_chain`."""
     directory = home / f"shard-{index}"
     chain = open_chain(
-        settings, genesis, home, index, around.clock.unix_ms, sets, files=around.files, engine=around.engine
+        settings,
+        genesis,
+        home,
+        index,
+        around.clock.unix_ms,
+        sets,
+        voter=voter,
+        files=around.files,
+        engine=around.engine,
+        reveals=around.reveals,
     )
     chain.resume()
     timeouts = Timeouts(delta_ms=settings.consensus.delta_ms)
@@ -152,6 +163,7 @@ def open_shard(
         vote_worker,
         around.clock,
         around.network,
+        around.verifier,
     )
     journal = Journal(directory / "mempool.journal") if settings.mempool.journal else None
     if journal is not None:

@@ -40,6 +40,8 @@ def test_init_with_a_genesis_file_copies_it_and_makes_a_voting_key(zg: Run, tmp_
     stored = home / "keys" / f"{record['validator']}.json"
     assert stored.stat().st_mode & 0o777 == 0o600
     assert json.loads(stored.read_text())["crypto"]["kdf"] == "scrypt"
+    shown = json.loads(zg("validator", "key", "--home", home, "--vote-password-file", password, "--json").stdout)
+    assert shown == {"address": record["validator"], "pubkey48": record["pubkey48"]}
 
 
 def test_init_refuses_a_genesis_file_that_is_none_and_leaves_nothing(zg: Run, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ Run = Callable[..., Result]
 
 GENESIS = parse(packaged("devnet"), "devnet")
 VOTER = GENESIS.validators[0][0]
-FIRST = checksum(staking.validator_address(staking.placeholder_pubkey(VOTER)))
+FIRST = checksum(staking.validator_address(bytes.fromhex(GENESIS.file.validators[0].pubkey48[2:])))
 OPERATOR = 0
 """The development account that operates it."""
 

@@ -7,6 +7,7 @@ from typing import cast
 
 import orjson
 
+from tests.bls import Silent
 from tests.execution.unchanging import Unchanging
 from zg_node import _core
 from zg_node.clock import ManualClock
@@ -53,7 +54,7 @@ class DevChain:
         engine = _core.Engine(GENESIS.chain_id(0))
         options = ChainOptions(cache_bytes=8 << 20, history_blocks=history_blocks, flush_bytes=64 << 20)
         self.chain = Chain(0, GENESIS, ZERO_HASH, directory, engine, engine, self.pool, options, self.clock.unix_ms)
-        self.chain.follow(Unchanging())
+        self.chain.follow(Unchanging(), Silent())
         self._view = 0
 
     def node(self) -> api.Node:

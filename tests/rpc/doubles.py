@@ -85,6 +85,13 @@ class MemoryState:
         return (0, address[-1], b"") if address[-1] else None
 
 
+@dataclass
+class MemoryBlocks:
+    """Which blocks a chain keeps."""
+
+    first: int = 0
+
+
 class MemoryChain:
     """A chain of empty blocks that grows when told to."""
 
@@ -96,28 +103,30 @@ class MemoryChain:
         self.engine = None
         self.development_keys: dict[bytes, bytes] = {}
         self.pokes = 0
-        self.blocks = [make_block(0, ZERO_HASH)]
+        self.blocks = MemoryBlocks()
+        self.stored = [make_block(0, ZERO_HASH)]
         self.listeners: list[Callable[[StoredBlock], None]] = []
         for _ in range(blocks - 1):
             self.grow()
 
     @property
     def head(self) -> StoredBlock:
-        return self.blocks[-1]
+        return self.stored[-1]
 
     def grow(self) -> StoredBlock:
         """Finalise one more block; call on the event loop."""
-        block = make_block(len(self.blocks), self.head.hash)
-        self.blocks.append(block)
+        block = make_block(len(self.stored), self.head.hash)
+        self.stored.append(block)
         for listener in tuple(self.listeners):
             listener(block)
         return block
 
     def by_number(self, number: int) -> StoredBlock | None:
-        return self.blocks[number] if 0 <= number < len(self.blocks) else None
+        kept = number == 0 or number >= self.blocks.first
+        return self.stored[number] if kept and 0 <= number < len(self.stored) else None
 
     def by_hash(self, block_hash: bytes) -> StoredBlock | None:
-        return next((block for block in self.blocks if block.hash == block_hash), None)
+        return next((block for block in self.stored if block.hash == block_hash), None)
 
     def transaction(self, tx_hash: bytes) -> tuple[int, int] | None:
         return None
@@ -126,7 +135,7 @@ class MemoryChain:
         return bytes(256 * (last - first + 1))
 
     def pending_header(self) -> bytes:
-        return make_header(len(self.blocks), self.head.hash)
+        return make_header(len(self.stored), self.head.hash)
 
     def next_base_fee(self) -> int:
         return GWEI

@@ -35,8 +35,8 @@ class LogChain(MemoryChain):
     """Its receipts carry the block's number; blocks can be pruned."""
 
     def grow(self) -> StoredBlock:
-        block = make_block(len(self.blocks), self.head.hash)
-        self.blocks.append(replace(block, receipts=block.number.to_bytes(4, "big")))
+        block = make_block(len(self.stored), self.head.hash)
+        self.stored.append(replace(block, receipts=block.number.to_bytes(4, "big")))
         for listener in tuple(self.listeners):
             listener(self.head)
         return self.head

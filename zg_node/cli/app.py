@@ -29,6 +29,7 @@ COMMANDS = {
     "account": "zg_node.cli.account:account",
     "tx": "zg_node.cli.tx:tx",
     "validator": "zg_node.cli.validator:validator",
+    "da": "zg_node.cli.da:da",
     "db": "zg_node.cli.db:db",
     "config": "zg_node.cli.config:config",
     "bench": "zg_node.cli.bench:bench",

@@ -19,8 +19,8 @@ RECEIPT_POLL_S = 0.05
 class RpcClient:
     """One node's endpoint; every call is its own connection."""
 
-    def __init__(self, url: str) -> None:
-        """`url` is http:// or https://. Raises InvalidConfig when it is not."""
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        """`url` is http:// or https://, an answer may take `timeout_s`. Raises InvalidConfig when it is no URL."""
         parts = urlsplit(url)
         try:
             port = parts.port
@@ -29,6 +29,7 @@ class RpcClient:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidConfig(f"{url} is not a URL: write it as http://127.0.0.1:8545")
         self.url = url
+        self._timeout_s = timeout_s
         self._https = parts.scheme == "https"
         self._host = parts.hostname
         self._port = port
@@ -70,7 +71,7 @@ class RpcClient:
 
     def _post(self, body: bytes) -> bytes:
         kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=TIMEOUT_S)
+        connection = kind(self._host, self._port, timeout=self._timeout_s)
         try:
             connection.request("POST", self._path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from zg_node.config import SHARDS_MAX, Settings, override
 from zg_node.db.durable import write_file
 from zg_node.execution import genesis as genesis_file
 from zg_node.identity import node_seed, peer_id
-from zg_node.keys import checksum
+from zg_node.keys import bls_pubkey, checksum
 
 GENESIS = "genesis.toml"
 PORTS_TRIED = 256
@@ -53,9 +54,9 @@ def init(
     """Make a data directory for a node called NAME.
 
     It gets a configuration (with ports that are free on this machine now), with --genesis a copy of the chain file, and
-    with --validator an encrypted voting key. A network's first validators stand with their voting keys' addresses under
-    [[validators]] in its chain file; later ones join with `zg-node validator create`. The development network has a
-    voting key that everybody knows.
+    with --validator an encrypted voting key. A network's first validators stand under [[validators]] in its chain file,
+    each with the address of its voting key and the pubkey48 of the BLS key that follows from it, as printed here; later
+    ones join with `zg-node validator create`. The development network has a voting key that everybody knows.
     """
     validator = validator or password_file is not None
     if validator and not genesis:
@@ -76,7 +77,9 @@ def init(
         record["genesis"] = str(home / GENESIS)
         record["peer_id"] = peer_id(node_seed(home))
     if validator:
-        record["validator"] = checksum(keystore(home).create(password).address)
+        secret = secrets.token_bytes(32)
+        record["validator"] = checksum(keystore(home).add(secret, password).address)
+        record["pubkey48"] = "0x" + bls_pubkey(secret).hex()
         settings = override(settings, {"consensus.validator": record["validator"]})
     homes.keep_settings(home, settings)
     show({**record, "next": f"zg-node start --home {home}"}, as_json)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from zg_node.cli.client import RpcClient
+from zg_node.cli.client import TIMEOUT_S, RpcClient
 from zg_node.cli.values import BlockName
 
 DEFAULT_URL = "http://127.0.0.1:8545"
@@ -55,9 +55,9 @@ def block_option(command: Command) -> Command:
     )(command)
 
 
-def client(rpc: str, shard: int) -> RpcClient:
+def client(rpc: str, shard: int, timeout_s: float = TIMEOUT_S) -> RpcClient:
     """The client that `rpc_options` asked for."""
-    return RpcClient(f"{rpc.rstrip('/')}/shard/{shard}" if shard else rpc)
+    return RpcClient(f"{rpc.rstrip('/')}/shard/{shard}" if shard else rpc, timeout_s)
 
 
 def json_option(command: Command) -> Command:

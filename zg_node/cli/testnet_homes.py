@@ -18,7 +18,7 @@ from zg_node.db.durable import make_directory, write_file
 from zg_node.errors import InvalidConfig
 from zg_node.execution.genesis import packaged
 from zg_node.identity import node_seed, peer_id
-from zg_node.keys import Keystore, checksum
+from zg_node.keys import Keystore, address_of, bls_pubkey, checksum
 
 HOST = "127.0.0.1"
 """Where its nodes listen."""
@@ -60,8 +60,9 @@ def begin(datadir: Path, validators: int, shards: int, ports: Ports) -> tuple[Me
     if any(datadir.iterdir()):
         raise InvalidConfig(f"{datadir} is not empty and holds no network; choose another directory")
     nodes = [datadir / f"node-{index}" for index in range(validators)]
-    voters = [_begin_node(home) for home in nodes]
-    chain = _chain_file(voters, shards)
+    voting_keys = [_begin_node(home) for home in nodes]
+    voters = [checksum(address_of(key)) for key in voting_keys]
+    chain = _chain_file(voting_keys, shards)
     addresses = [f"/ip4/{HOST}/tcp/{ports.p2p + i}/p2p/{peer_id(node_seed(home))}" for i, home in enumerate(nodes)]
     for index, home in enumerate(nodes):
         settings = override(
@@ -85,22 +86,30 @@ def begin(datadir: Path, validators: int, shards: int, ports: Ports) -> tuple[Me
     return _members(datadir)
 
 
-def _begin_node(home: Path) -> str:
-    """A data directory with a voting key and its password; returns the voter's address."""
+def _begin_node(home: Path) -> bytes:
+    """A data directory with a voting key and its password; returns the key, 32 bytes."""
     homes.begin(home, "node")
     password = secrets.token_hex(24)
     write_file(home / homes.PASSWORD, password.encode(), mode=0o600)
-    return checksum(Keystore(home / "keys", SCRYPT_N).create(password).address)
+    key = secrets.token_bytes(32)
+    Keystore(home / "keys", SCRYPT_N).add(key, password)
+    return key
 
 
-def _chain_file(voters: list[str], shards: int) -> str:
-    """The development network's chain file with other validators."""
+def _chain_file(voting_keys: list[bytes], shards: int) -> str:
+    """The development network's chain file with the validators of these keys."""
     text = packaged("devnet")
     head, _, _ = text.partition("[[validators]]")
     head = re.sub(r"^fork = ", f"shards = {shards}\nfork = ", head, count=1, flags=re.MULTILINE)
     head = head[: head.rindex("\n#")] + "\n" if head.rstrip().rpartition("\n")[2].startswith("#") else head
-    accounts = "".join(f'\n[[accounts]]\naddress = "{voter}"\nbalance_wei = "{BALANCE_WEI}"\n' for voter in voters)
-    return head + accounts + "".join(f'\n[[validators]]\naddress = "{voter}"\nstake = {STAKE}\n' for voter in voters)
+    accounts, validators = "", ""
+    for key in voting_keys:
+        voter = checksum(address_of(key))
+        accounts += f'\n[[accounts]]\naddress = "{voter}"\nbalance_wei = "{BALANCE_WEI}"\n'
+        validators += (
+            f'\n[[validators]]\naddress = "{voter}"\nstake = {STAKE}\npubkey48 = "0x{bls_pubkey(key).hex()}"\n'
+        )
+    return head + accounts + validators
 
 
 def _kept(datadir: Path, validators: int, shards: int) -> tuple[Member, ...]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from zg_node.cli.options import DEFAULT_URL, client, json_option
+from zg_node.cli.options import DEFAULT_URL, client, home_option, json_option
 from zg_node.cli.output import show, show_table
 from zg_node.cli.signer import SignerChoice, signer_options
 from zg_node.cli.staking import StakingClient, percent, record, shares_of, status
@@ -110,6 +110,16 @@ def create(stake: int | None, commission: int, withdrawal_fee: int, rpc: str, as
         },
         as_json,
     )
+
+
+@validator.command()
+@vote_key_options
+@home_option
+@json_option
+def key(as_json: bool, **options: Any) -> None:
+    """Show what a chain file says of this node's voting key: its address, and the BLS key that follows from it."""
+    keys = VoteKeyChoice.take(options).open()
+    show({"address": checksum(keys.voter), "pubkey48": "0x" + keys.bls_pubkey.hex()}, as_json)
 
 
 @validator.command()

@@ -14,13 +14,9 @@ from zg_node.cli import home as homes
 from zg_node.cli.keys import ask_password, keystore
 from zg_node.config import load
 from zg_node.errors import InvalidConfig
-from zg_node.keys import address_of, parse_secret
-from zg_node.types.hashing import keccak
+from zg_node.keys import address_of, bls_pubkey, bls_secret, parse_secret
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-BLS_DOMAIN = b"ZGBLSSEED1"
-"""Before the voting key in the seed of the BLS key: what is derived for one purpose says nothing about another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +35,17 @@ class ValidatorKeys:
     @property
     def bls_pubkey(self) -> bytes:
         """48 bytes: the validator's identity."""
-        from zg_node._core import bls_public_key  # the commands that only read work without the core
-
-        return bls_public_key(self._bls_secret())
+        return bls_pubkey(self.secret)
 
     def possession(self, message: bytes) -> bytes:
         """The proof that this BLS key signed `message`, 320 bytes."""
-        from zg_node._core import bls_possession_proof
+        from zg_node._core import bls_possession_proof  # the commands that only read work without the core
 
-        return bls_possession_proof(self._bls_secret(), message)
+        return bls_possession_proof(bls_secret(self.secret), message)
 
     def vote_key_proof(self, digest: bytes) -> bytes:
         """The voting key's signature, 65 bytes."""
         return PrivateKey(self.secret).sign_recoverable(digest, hasher=None)
-
-    def _bls_secret(self) -> bytes:
-        from zg_node._core import bls_key_from_seed
-
-        return bls_key_from_seed(keccak(BLS_DOMAIN + self.secret))
 
 
 @dataclass(frozen=True, slots=True)

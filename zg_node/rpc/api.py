@@ -12,8 +12,17 @@ from zg_node.types.block import StoredBlock
 
 if TYPE_CHECKING:
     from zg_node import _core
+    from zg_node.da.service import DataAvailability
     from zg_node.rpc.session import Session
     from zg_node.rpc.shard import Shard
+
+
+class Blocks(Protocol):
+    """What is asked of a shard's block store."""
+
+    @property
+    def first(self) -> int:
+        """The oldest block from which on every block is kept; block 0 is there besides."""
 
 
 class Chain(Protocol):
@@ -29,6 +38,8 @@ class Chain(Protocol):
     def pool(self) -> _core.Pool: ...
     @property
     def engine(self) -> _core.Engine: ...
+    @property
+    def blocks(self) -> Blocks: ...
     @property
     def head(self) -> StoredBlock:
         """The latest finalised block; latest = safe = finalized."""
@@ -88,6 +99,10 @@ class Node:
     """Where other nodes reach this one, as multiaddresses; none when it is alone."""
     metrics: Callable[[], bytes]
     """Prometheus text: GET /metrics."""
+    da: DataAvailability | None = None
+    """Data availability: zg_da*. None where it is switched off."""
+    da_from_anywhere: bool = False
+    """Whether callers on other machines may have this node pay for blobs."""
 
 
 @dataclass(frozen=True, slots=True)

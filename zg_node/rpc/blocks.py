@@ -5,13 +5,14 @@ from __future__ import annotations
 from zg_node.errors import InvalidRequest
 from zg_node.rpc.api import Chain
 from zg_node.rpc.calls import Scene
-from zg_node.rpc.errors import SERVER_ERROR
+from zg_node.rpc.errors import SERVER_ERROR, history_pruned
 from zg_node.rpc.params import BlockId, Tag
 from zg_node.types.block import StoredBlock
 
 
 def find_block(chain: Chain, block_id: BlockId) -> StoredBlock | None:
-    """The finalised block, or None. The pending tag finds the head: the block before it."""
+    """The finalised block, or None. The pending tag finds the head: the block before it. Raises InvalidRequest for a
+    number from before this node's first block."""
     match block_id:
         case Tag():
             return chain.head
@@ -19,10 +20,18 @@ def find_block(chain: Chain, block_id: BlockId) -> StoredBlock | None:
             head = chain.head
             if block_id == head.number:
                 return head
-            return chain.by_number(block_id) if block_id < head.number else None
+            return known_block(chain, block_id) if block_id < head.number else None
         case bytes():
             head = chain.head
             return head if block_id == head.hash else chain.by_hash(block_id)
+
+
+def known_block(chain: Chain, number: int) -> StoredBlock:
+    """A block up to the head. Raises InvalidRequest when this node's blocks begin later."""
+    block = chain.by_number(number)
+    if block is None:
+        raise history_pruned(chain.blocks.first)
+    return block
 
 
 def require_block(chain: Chain, block_id: BlockId) -> StoredBlock:

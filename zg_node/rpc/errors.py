@@ -12,6 +12,7 @@ code     meaning                                       exception
 -32005   a queue is full                               InvalidRequest
 3        execution reverted, with data                 Reverted
 4        not included in time, with the hash           SyncTimeout
+4444     block from before this node's first one       InvalidRequest   EIP-4444
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ SERVER_ERROR = -32000
 TIMED_OUT = -32002
 RESPONSE_TOO_LARGE = -32003
 LIMIT_EXCEEDED = -32005
+HISTORY_PRUNED = 4444
 
 
 class SyncTimeout(InvalidRequest):
@@ -47,6 +49,11 @@ class SyncTimeout(InvalidRequest):
 def limit_exceeded() -> InvalidRequest:
     """A queue is full: the client should come back later."""
     return InvalidRequest("limit exceeded", LIMIT_EXCEEDED)
+
+
+def history_pruned(first: int) -> InvalidRequest:
+    """A block is wanted from before `first`, where this node's blocks begin."""
+    return InvalidRequest(f"pruned history unavailable: the blocks of this node begin at {first}", HISTORY_PRUNED)
 
 
 def timed_out() -> InvalidRequest:

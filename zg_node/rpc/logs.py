@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import orjson
 
 from zg_node import _core
-from zg_node.errors import InvalidRequest, Unavailable
+from zg_node.errors import InvalidRequest
 from zg_node.rpc.api import Chain
-from zg_node.rpc.errors import LIMIT_EXCEEDED, SERVER_ERROR
+from zg_node.rpc.blocks import known_block
+from zg_node.rpc.errors import LIMIT_EXCEEDED, SERVER_ERROR, history_pruned
 from zg_node.rpc.limits import Limits
 from zg_node.rpc.params import (
     ADDRESS_HEX,
@@ -23,6 +24,7 @@ from zg_node.rpc.params import (
 )
 
 TOPICS_MAX = 4
+EARLIEST = "earliest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Criteria:
     matching: _core.LogFilter
     terms: bytes
     """Digest of the addresses and topics: equal where `matching` is."""
-    first: int | Tag
+    first: int | Tag | None
+    """None: the oldest block whose logs are kept."""
     last: int | Tag
     block_hash: bytes | None
 
@@ -56,10 +59,16 @@ def _parse(fields: Mapping[str, object], limits: Limits) -> Criteria:
             _topics(fields.get("topics"), limits.logs_terms_max),
         ),
         _core.keccak256(orjson.dumps([fields.get("address"), fields.get("topics")])),
-        Tag.LATEST if first is None else parse_block_number(first),
+        _parse_first(first),
         Tag.LATEST if last is None else parse_block_number(last),
         None if block_hash is None else unhex_fixed(block_hash, HASH_HEX, "common.Hash"),
     )
+
+
+def _parse_first(value: object) -> int | Tag | None:
+    if value == EARLIEST:
+        return None
+    return Tag.LATEST if value is None else parse_block_number(value)
 
 
 def _addresses(value: object, terms_max: int) -> list[bytes]:
@@ -101,7 +110,7 @@ def search(chain: Chain, criteria: Criteria, limits: Limits) -> bytes:
             raise InvalidRequest("unknown block", SERVER_ERROR)
         first = last = block.number
     else:
-        first, last = block_range(criteria, chain.head.number)
+        first, last = block_range(criteria, chain.blocks.first, chain.head.number)
     if last - first >= limits.logs_blocks_max:
         raise InvalidRequest(f"query exceeds max block range {limits.logs_blocks_max}")
     found, end = collect(chain, criteria.matching, first, last, limits.logs_results_max)
@@ -110,9 +119,18 @@ def search(chain: Chain, criteria: Criteria, limits: Limits) -> bytes:
     return b"[" + found + b"]"
 
 
-def block_range(criteria: Criteria, head: int) -> tuple[int, int]:
-    """First and last block, within the chain; tags are the head. Empty ranges have last < first."""
-    first = head if isinstance(criteria.first, Tag) else criteria.first
+def block_range(criteria: Criteria, oldest: int, head: int) -> tuple[int, int]:
+    """First and last block, within the chain; other tags than earliest are the head. Empty ranges have last < first.
+    Raises InvalidRequest for a range that begins before `oldest`, from which on blocks are kept."""
+    match criteria.first:
+        case None:
+            first = oldest
+        case Tag():
+            first = head
+        case int() as first if first < oldest:
+            raise history_pruned(oldest)
+        case int() as first:
+            pass
     last = head if isinstance(criteria.last, Tag) else criteria.last
     if last < first and not isinstance(criteria.last, Tag):
         raise InvalidRequest("invalid block range params")
@@ -129,9 +147,7 @@ def collect(chain: Chain, matching: _core.LogFilter, first: int, last: int, resu
     parts: list[bytes] = []
     room = results_max
     for offset in matching.matching_blooms(chain.blooms(first, last)):
-        block = chain.by_number(first + offset)
-        if block is None:
-            raise Unavailable(f"block {first + offset} is not kept by this node")
+        block = known_block(chain, first + offset)
         part, count = matching.logs_json(block.header.raw, block.body, block.receipts, room)
         if count > room:
             return b",".join(parts), block.number

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from zg_node.rpc.api import Method
 from zg_node.rpc.methods import (
+    da,
     eth_blocks,
     eth_call,
     eth_chain,
@@ -29,6 +30,7 @@ from zg_node.rpc.methods import (
 from zg_node.rpc.methods import rpc as rpc_modules
 
 FAMILIES: tuple[Mapping[str, Method], ...] = (
+    da.METHODS,
     eth_blocks.METHODS,
     eth_call.METHODS,
     eth_chain.METHODS,

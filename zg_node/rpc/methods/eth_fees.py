@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zg_node import _core
-from zg_node.errors import InvalidRequest, Unavailable
+from zg_node.errors import InvalidRequest
 from zg_node.rpc.api import Chain, Context, Method, Result
+from zg_node.rpc.blocks import known_block
 from zg_node.rpc.encoding import document, quantity
-from zg_node.rpc.errors import SERVER_ERROR
+from zg_node.rpc.errors import SERVER_ERROR, history_pruned
 from zg_node.rpc.params import Arguments, Tag
-from zg_node.types.block import StoredBlock
 
 BLOB_BASE_FEE = 1
 """Wei: these chains carry no blobs, so the price stays at its minimum."""
@@ -79,12 +79,15 @@ def fee_history(context: Context, arguments: Arguments) -> Result:
         raise InvalidRequest(f"request beyond head block: requested {last}, head {head}", SERVER_ERROR)
     if not count:
         return document({"oldestBlock": "0x0", "gasUsedRatio": None})
-    return context.shard.workers.run(_history, chain, max(0, last - count + 1), last, percentiles)
+    oldest = chain.blocks.first
+    if last < oldest:
+        raise history_pruned(oldest)
+    return context.shard.workers.run(_history, chain, max(oldest, last - count + 1), last, percentiles)
 
 
 def _history(chain: Chain, first: int, last: int, percentiles: Sequence[float]) -> bytes:
     """eth_feeHistory's result. For a worker thread."""
-    blocks = [_block(chain, number) for number in range(first, last + 1)]
+    blocks = [known_block(chain, number) for number in range(first, last + 1)]
     following = chain.by_number(last + 1)
     next_fee = chain.next_base_fee() if following is None else following.header.base_fee
     result: dict[str, object] = {
@@ -99,13 +102,6 @@ def _history(chain: Chain, first: int, last: int, percentiles: Sequence[float]) 
         rewards = _core.fee_history(headers, [(block.body, block.receipts) for block in blocks], percentiles)
         result["reward"] = [[hex(tip) for tip in block] for block in rewards]
     return document(result)
-
-
-def _block(chain: Chain, number: int) -> StoredBlock:
-    block = chain.by_number(number)
-    if block is None:
-        raise Unavailable(f"block {number} is not kept by this node")
-    return block
 
 
 METHODS = {

@@ -1,0 +1,75 @@
+"""Who may call zg_da*: storing costs the node's coins, so not everybody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.da.test_service import Nodes
+from zg_node.da.service import DataAvailability
+from zg_node.errors import ZgError
+from zg_node.rpc.api import Context
+from zg_node.rpc.methods.da import METHODS
+from zg_node.rpc.params import Arguments
+
+STORING = ("zg_daPut", "zg_daUpload", "zg_daPiece", "zg_daStore")
+
+
+class Asker:
+    """The parts of a Context that these methods look at."""
+
+    def __init__(self, service: DataAvailability | None, *, local: bool, from_anywhere: bool) -> None:
+        self.node = self
+        self.da = service
+        self.local = local
+        self.da_from_anywhere = from_anywhere
+        self.shard = SimpleNamespace(chain=SimpleNamespace(shard=0))
+
+
+def refusal(method: str, asker: Asker) -> str | None:
+    """Why a call without arguments is refused before it is looked at; None when it is looked at."""
+    context: Context = asker  # type: ignore[assignment]
+    try:
+        METHODS[method].handler(context, Arguments(()))
+    except ZgError as error:
+        return None if "missing value" in str(error) else str(error)
+    raise AssertionError("a call without arguments succeeded")
+
+
+def on(home: Path, check: Callable[[DataAvailability], None]) -> None:
+    async def main() -> None:
+        (home / "0").mkdir()
+        nodes = Nodes(home, 1)
+        try:
+            check(nodes.services[0])
+        finally:
+            await nodes.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("method", STORING)
+def test_strangers_store_only_where_the_operator_allows_it(method: str, tmp_path: Path) -> None:
+    def check(service: DataAvailability) -> None:
+        assert "on its own machine only" in str(refusal(method, Asker(service, local=False, from_anywhere=False)))
+        for local, from_anywhere in ((True, False), (False, True)):
+            assert refusal(method, Asker(service, local=local, from_anywhere=from_anywhere)) is None
+
+    on(tmp_path, check)
+
+
+@pytest.mark.parametrize("method", ["zg_daGet", "zg_daStatus", "zg_daProgress"])
+def test_anybody_may_read(method: str, tmp_path: Path) -> None:
+    def check(service: DataAvailability) -> None:
+        assert refusal(method, Asker(service, local=False, from_anywhere=False)) is None
+
+    on(tmp_path, check)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_node_that_takes_no_part_says_so(method: str) -> None:
+    assert "switched off" in str(refusal(method, Asker(None, local=True, from_anywhere=True)))
