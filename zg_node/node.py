@@ -152,7 +152,6 @@ class Node:
         if self._availability is not None:
             for work, name in self._availability.tasks():
                 self._run(work, name)
-        allocator.settle()
         self._ready = True
 
     async def wait(self) -> None:

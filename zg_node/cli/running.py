@@ -12,6 +12,7 @@ from typing import Any
 import click
 import uvloop
 
+from zg_node import allocator
 from zg_node.cli import home as homes
 from zg_node.cli import logs
 from zg_node.config import Settings
@@ -42,6 +43,7 @@ async def _serve(node: Node, on_ready: Callable[[Node], None], on_stopping: Call
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await node.start()
+    allocator.settle()
     try:
         if not stop.is_set():
             on_ready(node)
