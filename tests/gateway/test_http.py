@@ -127,3 +127,40 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_held() -> None:
 def test_text_is_for_people() -> None:
     answer = text(HTTPStatus.NOT_FOUND, "no").encode(True)
     assert answer == b"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 2\r\n\r\nno"
+
+
+def test_a_client_that_does_not_wait_for_its_answer_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: Request) -> Response:
+        if request.target == b"/slow":
+            asked.set()
+            await gone.wait()
+        return Response(HTTPStatus.OK, b"x" * 1_000_000)
+
+    async def main() -> None:
+        server = HttpServer(slow, BODY_MAX)
+        await server.start("127.0.0.1", 0)
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /slow HTTP/1.1\r\n\r\n")
+        await asked.wait()
+        writer.transport.abort()
+        gone.set()
+        assert (await ask(server.port, "GET", "/"))[0] == 200
+        await server.close()
+
+    asyncio.run(main())
+    assert not [record for record in caplog.records if record.levelname in ("ERROR", "WARNING")]
+
+
+def test_connections_past_the_bound_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_http, "CONNECTIONS_MAX", 1)
+
+    async def test(server: HttpServer) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /first HTTP/1.1\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        assert b"too many connections" in await send(server.port, b"")
+        writer.close()
+
+    serve(test)

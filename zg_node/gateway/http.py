@@ -114,7 +114,7 @@ class HttpServer:
     async def start(self, host: str, port: int) -> None:
         """Listen; `port` 0 takes a free one. Raises InvalidConfig when the address cannot be had."""
         try:
-            self._server = await asyncio.start_server(self._connected, host, port, limit=READ_BYTES)
+            self._server = await asyncio.start_server(self._accept, host, port, limit=READ_BYTES)
         except (OSError, OverflowError) as error:
             code = getattr(error, "errno", None) or 0
             reason = os.strerror(code) if code > 0 else str(error)
@@ -134,10 +134,18 @@ class HttpServer:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._connected(reader, writer))
         self._connections.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._connections.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("gateway connection failed", exc_info=error)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if len(self._connections) > CONNECTIONS_MAX:
                 writer.write(text(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections").encode(False))
@@ -147,7 +155,6 @@ class HttpServer:
             log.debug("client lost: %s", error)
             writer.transport.abort()
         finally:
-            self._connections.discard(task)
             writer.close()
 
 
