@@ -33,6 +33,10 @@ Attack = Callable[[str], Awaitable[str]]
 """(address) → our peer id, "" when the victim cannot know it."""
 
 
+ADMITTED_S = 0.3
+"""After so long the victim has told its node of the peer; who offends sooner loses points, and nobody hears of it."""
+
+
 class Field:
     """A victim, its friend, and the loop that they live on."""
 
@@ -139,6 +143,7 @@ def test_handshakes_that_stall_are_given_up(field: Field) -> None:
 def test_frames_that_are_too_large(field: Field, frame: bytes) -> None:
     async def attack(address: str) -> str:
         async with connected(address) as peer:
+            await peer.read_for(ADMITTED_S)
             await peer.write(frame)
             await peer.until_closed()
             return peer.name

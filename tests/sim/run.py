@@ -28,8 +28,12 @@ MODES: dict[str, Callable[[int, bool], Outcome]] = {
 
 def play(mode: str, seed: int, *, keep_trace: bool = False) -> Outcome:
     """One schedule. What nodes log is left out: the trace tells it."""
+    disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    return MODES[mode](seed, keep_trace)
+    try:
+        return MODES[mode](seed, keep_trace)
+    finally:
+        logging.disable(disabled)
 
 
 def replay_command(mode: str, seed: int) -> str:
