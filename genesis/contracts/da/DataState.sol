@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Guarded} from "../common/Guarded.sol";
 import {DataConfig, IDataAvailability} from "./IDataAvailability.sol";
 
 /// @title What the contract of data availability remembers
 /// @notice Every wei that it holds is exactly one of: a holder's deposit, a blob's escrow, the bond of an open
 ///         challenge, owed to somebody who may `collect` it, or the reserve.
-abstract contract DataState is IDataAvailability {
+abstract contract DataState is IDataAvailability, Guarded {
     struct Holder {
         address owner; // zero when nobody ever registered
         uint64 releasedIn; // epoch; zero while it stays
@@ -46,8 +47,6 @@ abstract contract DataState is IDataAvailability {
         uint8 holder; // index in the set of the blob's epoch
     }
 
-    /// Who makes the protocol's own calls.
-    address internal constant SYSTEM = 0xffffFFFfFFffffffffffffffFfFFFfffFFFfFFfE;
     uint256 internal constant COIN = 1e18;
     uint256 internal constant PPM = 1e6;
     uint256 internal constant SET_MAX = 256;
@@ -83,21 +82,6 @@ abstract contract DataState is IDataAvailability {
     /// Open challenges by blob and holder.
     mapping(bytes32 id => mapping(uint256 holder => uint256)) internal _openOf;
     mapping(address => uint256) internal _owed;
-
-    bool private transient _entered;
-
-    modifier onlySystem() {
-        require(msg.sender == SYSTEM, NotSystem());
-        _;
-    }
-
-    /// Coins leave the contract in functions with this modifier alone, after everything else is done.
-    modifier nonReentrant() {
-        require(!_entered, Reentered());
-        _entered = true;
-        _;
-        _entered = false;
-    }
 
     function _setOf(uint64 epoch_) internal view returns (uint256[] storage) {
         return _sets[_versionOf[epoch_]];

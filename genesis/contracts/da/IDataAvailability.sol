@@ -114,12 +114,9 @@ interface IDataAvailability {
     event Slashed(uint256 indexed number, address indexed signer, uint256 amount);
     event Collected(address indexed by, uint256 amount);
 
-    /// Only the protocol may call this.
-    error NotSystem();
     error BadConfig();
     error WrongOrder();
     error WrongEpoch(uint64 epoch);
-    error Reentered();
     error NothingToPay();
     error PaymentFailed();
     error NotOwner();

@@ -87,12 +87,9 @@ interface IStaking {
     event Slashed(address indexed validator, address indexed reporter, uint64 epoch, uint256 amount);
     event ReserveFunded(address indexed by, uint256 amount);
 
-    /// Only the protocol may call this.
-    error NotSystem();
     error NotOperator();
     error UnknownValidator();
     error ValidatorExists();
-    error Reentered();
     error TooLong(string field);
     error BadPubkey();
     error BadPossessionProof();

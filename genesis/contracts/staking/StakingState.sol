@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Guarded} from "../common/Guarded.sol";
 import {Config, Description, IStaking, Unbonding} from "./IStaking.sol";
 
 /// @title What the staking contract remembers
 /// @notice Every wei that it holds is exactly one of: a validator's tokens, coins that unbond, commission owed, rewards
-///         owed, or the reserve.
-abstract contract StakingState is IStaking {
+///         owed, or the reserve. Every function that changes stake is `nonReentrant`.
+abstract contract StakingState is IStaking, Guarded {
     struct Validator {
         address operator;
         uint32 commission; // parts per million, of this epoch's rewards
@@ -45,8 +46,6 @@ abstract contract StakingState is IStaking {
         Unbonding[] entries; // by maturity
     }
 
-    /// Who makes the protocol's own calls.
-    address internal constant SYSTEM = 0xffffFFFfFFffffffffffffffFfFFFfffFFFfFFfE;
     uint256 internal constant COIN = 1e18;
     uint256 internal constant PPM = 1e6;
     uint256 internal constant REWARD_SCALE = 1 << 96;
@@ -72,21 +71,6 @@ abstract contract StakingState is IStaking {
     mapping(address delegator => UnbondingQueue) internal _unbonding;
     /// Sets by epoch modulo 3: voter << 64 | stake in coins, ascending.
     mapping(uint256 => uint256[]) internal _sets;
-
-    bool private transient _entered;
-
-    modifier onlySystem() {
-        require(msg.sender == SYSTEM, NotSystem());
-        _;
-    }
-
-    /// Coins leave the contract in functions with this modifier alone, and every function that changes stake has it.
-    modifier nonReentrant() {
-        require(!_entered, Reentered());
-        _entered = true;
-        _;
-        _entered = false;
-    }
 
     function _known(address validator) internal view returns (Validator storage v) {
         v = _validators[validator];
