@@ -1,4 +1,4 @@
-"""Reveals on real chains: the leader's passes, nobody else's does, and keys follow the validators that come."""
+"""Reveals on real chains: the leader's passes, nobody else's does, whoever the validators are."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ import orjson
 import pytest
 from coincurve import PrivateKey
 
-from tests.bls import CHEAP
+from tests.beacon import prove
 from zg_node import _core
 from zg_node.assembly import open_chain
 from zg_node.config import Settings
-from zg_node.consensus.instance import Restored, Timeouts
 from zg_node.consensus.messages import Certificate, VoteKind
-from zg_node.consensus.votes import verify
 from zg_node.contracts import staking
 from zg_node.contracts.staking import COIN, STAKING
-from zg_node.epochs import Instances, ValidatorSets, Voter
+from zg_node.epochs import ShardEpochs, ValidatorSets, Voter
 from zg_node.errors import InvalidBlock, Unavailable
-from zg_node.execution.beacon import BLS, mixed, reveal_message
+from zg_node.execution.beacon import KEY_BYTES, mixed, reveal_message
 from zg_node.execution.genesis import Genesis, packaged, parse
 from zg_node.execution.service import Chain
 from zg_node.keys import bls_pubkey, bls_secret
 from zg_node.reveals import Reveals
-from zg_node.types.block import Block
+from zg_node.types.block import REVEAL_BYTES, Block, ConsensusHeader
 
 SECRETS = tuple(sorted((bytes([n]) * 32 for n in (3, 4)), key=lambda secret: Voter.of(secret).address))
 NEWCOMER = b"\x07" * 32
@@ -107,16 +105,27 @@ def test_what_the_leader_reveals_is_taken_and_mixed_in(nodes: tuple[Node, Node],
     ours, theirs = nodes[place].root, nodes[1 - place].root
     block = propose(ours, view_of(place))
     theirs.execute(block)
-    reveal = BLS.sign(bls_secret(SECRETS[place]), reveal_message(GENESIS.network, GENESIS.chain_id(0), 1))
+    key = PrivateKey(SECRETS[place])
+    reveal = key.public_key.format() + _core.vrf_prove(key.secret, reveal_message(GENESIS.network, ours.chain_id, 1))
     assert block.consensus.reveal == reveal
     assert block.header.prev_randao == mixed(ours.head.header.prev_randao, reveal)
 
 
 def test_who_does_not_lead_the_view_is_refused(nodes: tuple[Node, Node]) -> None:
     block = propose(nodes[1].root, view_of(0))
-    with pytest.raises(InvalidBlock, match="not signed by its BLS key"):
+    with pytest.raises(InvalidBlock, match="not that of who leads the view"):
         nodes[0].root.execute(block)
     assert nodes[0].root.unfinalised(block.hash) == ()
+
+
+def test_a_proof_by_another_key_than_the_one_before_it_is_refused(nodes: tuple[Node, Node]) -> None:
+    ours, theirs = (propose(nodes[place].root, view_of(place)).consensus for place in (0, 1))
+    mine, stolen = ours.reveal[:KEY_BYTES], theirs.reveal[KEY_BYTES:]
+    reveals = Reveals(GENESIS.network, GENESIS.chain_id(0), nodes[1].sets, None)
+    reveals.check(1, ours)
+    for reveal, why in ((mine + stolen, "not proven"), (bytes(REVEAL_BYTES), "no public key"), (b"", "no public key")):
+        with pytest.raises(InvalidBlock, match=why):
+            reveals.check(1, replace(ours, reveal=reveal))
 
 
 def test_what_a_quorum_vouches_for_is_not_checked_again(nodes: tuple[Node, Node]) -> None:
@@ -129,7 +138,7 @@ def test_a_reveal_is_of_one_height_and_shard(nodes: tuple[Node, Node]) -> None:
     view = view_of(0)
     header = propose(nodes[0].root, view).consensus
     for chain_id, number, fits in ((0, 1, True), (0, 2, False), (1, 1, False)):
-        reveals = Reveals(GENESIS.network, GENESIS.chain_id(chain_id), nodes[1].sets, None, BLS)
+        reveals = Reveals(GENESIS.network, GENESIS.chain_id(chain_id), nodes[1].sets, None)
         if fits:
             reveals.check(number, header)
         else:
@@ -137,7 +146,7 @@ def test_a_reveal_is_of_one_height_and_shard(nodes: tuple[Node, Node]) -> None:
                 reveals.check(number, header)
 
 
-def test_other_shards_take_the_keys_from_the_root_shard(nodes: tuple[Node, Node]) -> None:
+def test_leaders_of_other_shards_reveal_with_the_same_keys(nodes: tuple[Node, Node]) -> None:
     nodes[1].shard.execute(propose(nodes[0].shard, view_of(0)))
     with pytest.raises(InvalidBlock):
         nodes[1].shard.execute(propose(nodes[0].shard, view_of(1)))
@@ -164,68 +173,81 @@ def test_whatever_a_leader_proposes_the_mix_is_the_same(nodes: tuple[Node, Node]
         nodes[1].root.execute(block)
 
 
-def test_a_height_is_signed_once_however_often_it_is_tried() -> None:
-    signed: list[bytes] = []
+def test_another_nonce_makes_another_block_and_the_same_mix(nodes: tuple[Node, Node]) -> None:
+    message = reveal_message(GENESIS.network, GENESIS.chain_id(0), 1)
+    key = PrivateKey(SECRETS[0]).public_key.format()
+    blocks = []
+    for nonce in (5, 6):
+        reveal = key + prove(SECRETS[0], message, nonce)
+        nodes[0].root.follow(ShardEpochs(GENESIS, nodes[0].root, nodes[0].sets), Fixed(reveal))
+        blocks.append(propose(nodes[0].root, view_of(0)))
+        nodes[1].root.execute(blocks[-1])
+    one, other = blocks
+    assert one.hash != other.hash
+    assert one.header.prev_randao == other.header.prev_randao
 
-    def sign(secret: bytes, message: bytes) -> bytes:
-        signed.append(message)
-        return CHEAP.sign(secret, message)
 
-    scheme = replace(CHEAP, sign=sign)
-    reveals = Reveals(GENESIS.network, 7, ValidatorSets(GENESIS), Voter.of(SECRETS[0]), scheme)
+@dataclass
+class Fixed:
+    """Satisfies `execution.beacon.Beacon`: reveals this."""
+
+    value: bytes
+
+    def reveal(self, number: int) -> bytes:
+        return self.value
+
+    def check(self, number: int, header: ConsensusHeader) -> None:
+        pass
+
+
+def test_a_height_is_proven_once_however_often_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    proven: list[bytes] = []
+
+    def vrf_prove(secret: bytes, message: bytes) -> bytes:
+        proven.append(message)
+        return message
+
+    monkeypatch.setattr(_core, "vrf_prove", vrf_prove)
+    reveals = Reveals(GENESIS.network, 7, ValidatorSets(GENESIS), Voter.of(SECRETS[0]))
     assert reveals.reveal(1) == reveals.reveal(1) != reveals.reveal(2)
-    assert len(signed) == 2
+    assert len(proven) == 2
 
 
 # ── validators that come later ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_keys_of_validators_that_join_are_those_of_the_staking_contract(nodes: tuple[Node, Node]) -> None:
-    chains = [node.root for node in nodes]
-    newcomer = Voter.of(NEWCOMER)
-    _create_validator(chains[0], newcomer)
+def test_a_validator_that_joins_reveals_with_its_voting_key(nodes: tuple[Node, Node], tmp_path: Path) -> None:
+    joining = Node(tmp_path / "joining", Voter.of(NEWCOMER))
+    chains = [*(node.root for node in nodes), joining.root]
+    _create_validator(chains[0])
     view = 0
     while chains[0].head.number < 2 * EPOCH_BLOCKS:
         view += 1
         finalise(propose(chains[leader(view)], view), *chains)
     members = nodes[1].sets.certain(2)
-    assert members.index_of(newcomer.address) is not None
-    known = {*map(bls_pubkey, SECRETS), bls_pubkey(NEWCOMER)}
-    assert {nodes[1].sets.leader_pubkey(2, turn) for turn in range(len(members.turns))} == known
-    fresh = ValidatorSets(GENESIS)
-    fresh.follow(chains[1])
-    for epoch in (0, 2):
-        for turn in range(10):
-            assert fresh.leader_pubkey(epoch, turn) == nodes[1].sets.leader_pubkey(epoch, turn)
-    with pytest.raises(Unavailable):
-        fresh.leader_pubkey(9, 1)
+    place = members.index_of(Voter.of(NEWCOMER).address)
+    assert place is not None
+    view = next(later for later in range(view + 1, view + 20) if members.leader(later) == place)
+    with pytest.raises(InvalidBlock):
+        nodes[1].root.execute(propose(nodes[0].root, view))
+    nodes[1].root.execute(propose(joining.root, view))
+    joining.close()
 
 
-def test_a_voter_whose_validator_has_another_bls_key_is_warned(
-    nodes: tuple[Node, Node], caplog: pytest.LogCaptureFixture
-) -> None:
-    sets, voter = nodes[0].sets, Voter.of(SECRETS[0])
-    for own, warnings in ((voter, 0), (replace(voter, bls_pubkey=bls_pubkey(NEWCOMER)), 1)):
-        instances = Instances(GENESIS, 0, sets, own, Timeouts(), verify)
-        caplog.clear()
-        assert instances.instance(0, Restored(0, nodes[0].root.head.hash)).view == 1
-        assert ["has another BLS key" in record.message for record in caplog.records] == [True] * warnings
-
-
-def _create_validator(chain: Chain, voter: Voter) -> None:
-    """Put the transactions that make `voter` a validator into the pool; its operator is the first rich account."""
+def _create_validator(chain: Chain) -> None:
+    """Put the transactions that make NEWCOMER a validator into the pool; its operator is the first rich account."""
     operator, key = next(iter(GENESIS.development_keys.items()))
     network, chain_id = GENESIS.network, GENESIS.chain_id(0)
-    pubkey = voter.bls_pubkey
+    pubkey = bls_pubkey(NEWCOMER)
     message = staking.possession_message(network, chain_id, pubkey, operator)
-    possession = _core.bls_possession_proof(voter.bls_secret, message)
+    possession = _core.bls_possession_proof(bls_secret(NEWCOMER), message)
     digest = staking.vote_key_digest(network, chain_id, pubkey)
     proof = PrivateKey(NEWCOMER).sign_recoverable(digest, hasher=None)
     create = staking.function("createAndInitializeValidatorIfNecessary")
     register = staking.function("registerVoteKey")
     calls = (
         (create.encode(("",) * 5, 0, 0, pubkey, possession), 100 * COIN),
-        (register.encode(pubkey, voter.address, proof), 0),
+        (register.encode(pubkey, Voter.of(NEWCOMER).address, proof), 0),
     )
     raws = [_transaction(key, nonce, data, value) for nonce, (data, value) in enumerate(calls)]
     head = chain.head

@@ -276,11 +276,15 @@ def bls_possession_proof(secret: bytes, message: bytes) -> bytes:
 def bls_is_public_key(pubkey: bytes) -> bool:
     """Whether these are 48 bytes of a compressed point of G1's subgroup, and not infinity."""
 
-def bls_sign(secret: bytes, message: bytes) -> bytes:
-    """The only signature of `message` by this secret, 96 bytes, compressed. Raises ValueError."""
+def vrf_prove(secret: bytes, message: bytes) -> bytes:
+    """What shows the output of `message` by a secp256k1 secret of 32 bytes: ECVRF of RFC 9381, SHA-256, try-and-increment,
+    suite string 0xFE; 81 bytes, gamma (a compressed point) ‖ c (16 bytes) ‖ s. Raises ValueError."""
 
-def bls_verify(pubkey: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether `bls_sign` gives `signature` with the secret of `pubkey`; False, too, where either is no point."""
+def vrf_verify(pubkey: bytes, message: bytes, proof: bytes) -> bytes | None:
+    """The output, 32 bytes, when the holder of this compressed public key (33 bytes) proved it of `message`."""
+
+def vrf_output(proof: bytes) -> bytes | None:
+    """The output of a proof that is not checked here; None when its parts are no point and no number below the order."""
 
 def recover_addresses(signed: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
     """Of each (digest, 32 bytes; signature, 65 bytes: r ‖ s ‖ recovery id 0 or 1) the 20-byte address of the secp256k1

@@ -14,7 +14,6 @@ from zg_node.db.files import SYSTEM, Files
 from zg_node.epochs import ShardEpochs, ValidatorSets, Voter
 from zg_node.errors import InvalidConfig
 from zg_node.execution import genesis as genesis_file
-from zg_node.execution.beacon import BLS, Scheme
 from zg_node.execution.engine import Engine
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.service import Chain, ChainOptions
@@ -45,7 +44,6 @@ def open_chain(
     voter: Voter | None = None,
     files: Files = SYSTEM,
     engine: Engine | None = None,
-    reveals: Scheme = BLS,
 ) -> Chain:
     """Open a shard's chain in `home`, replaying its log. The root shard is opened first: `sets` then reads from it.
 
@@ -74,7 +72,7 @@ def open_chain(
     )
     if shard == 0:
         sets.follow(chain)
-    chain.follow(ShardEpochs(genesis, chain, sets), Reveals(genesis.network, chain_id, sets, voter, reveals))
+    chain.follow(ShardEpochs(genesis, chain, sets), Reveals(genesis.network, chain_id, sets, voter))
     return chain
 
 

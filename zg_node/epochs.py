@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import orjson
 from coincurve import PrivateKey
 
-from zg_node import _core, keys
+from zg_node import _core
 from zg_node.consensus.epoch import EpochFields, Epochs, RootPoint
 from zg_node.consensus.instance import Instance, Restored, Timeouts
 from zg_node.consensus.light import EpochProof
@@ -41,14 +41,11 @@ class Voter:
 
     key: PrivateKey = field(repr=False)
     address: bytes
-    bls_secret: bytes = field(repr=False)
-    """32 bytes; its public key names the validator."""
-    bls_pubkey: bytes
 
     @classmethod
     def of(cls, secret: bytes) -> Voter:
         key = PrivateKey(secret)
-        return cls(key, address_of(key.public_key), keys.bls_secret(secret), keys.bls_pubkey(secret))
+        return cls(key, address_of(key.public_key))
 
 
 class ValidatorSets:
@@ -58,7 +55,6 @@ class ValidatorSets:
         first = ValidatorSet(tuple(Validator(address, stake) for address, stake in genesis.validators))
         self._epoch_blocks = genesis.epoch_blocks
         self._known = {0: first, 1: first}
-        self._pubkeys: dict[bytes, bytes] = {}
         self._root: Chain | None = None
         self._chains: list[Chain] = []
 
@@ -71,7 +67,6 @@ class ValidatorSets:
     def follow(self, root: Chain) -> None:
         """Read from the root shard's chain, now and at each epoch's end."""
         self._root = root
-        self._learn_pubkeys(self._known[0])
         self.read()
 
     def newest(self) -> RootPoint:
@@ -105,34 +100,18 @@ class ValidatorSets:
             raise Unavailable(f"the validators of epoch {epoch} are not known here yet")
         return members
 
+    def has_seen(self, address: bytes) -> bool:
+        """Whether `address` votes in one of the sets that this node has come to know."""
+        return any(members.index_of(address) is not None for members in self._known.values())
+
     def read(self) -> None:
         """Take over what the staking contract says at the root shard's head."""
         epoch = self.root.head.number // self._epoch_blocks
         answers = self._ask([staking.validators_call(), staking.next_set_call()])
         for later, answer in enumerate(answers):
             if epoch + later not in self._known:
-                members = ValidatorSet(tuple(Validator(*member) for member in staking.decode_set(answer)))
-                self._learn_pubkeys(members)
-                self._known[epoch + later] = members
-
-    def leader_pubkey(self, epoch: int, view: int) -> bytes:
-        """48 bytes: the BLS key of who leads a view. Raises Unavailable while the epoch's set is not known."""
-        members = self.certain(epoch)
-        return self.pubkey(members, members.leader(view))
-
-    def pubkey(self, members: ValidatorSet, index: int) -> bytes:
-        """48 bytes: the BLS key of a validator of a set that the staking contract knows."""
-        voter = members.validators[index].address
-        if voter not in self._pubkeys:
-            self._learn_pubkeys(members)
-        return self._pubkeys[voter]
-
-    def _learn_pubkeys(self, members: ValidatorSet) -> None:
-        """A voter serves one validator for good, and that has one key: any later state of the root shard says so."""
-        voters = [member.address for member in members.validators if member.address not in self._pubkeys]
-        served = map(staking.decode_served_by, self._ask([staking.served_by_call(voter) for voter in voters]))
-        infos = map(staking.decode_info, self._ask([staking.info_call(validator) for validator in served]))
-        self._pubkeys.update(zip(voters, (info.pubkey for info in infos), strict=True))
+                members = tuple(Validator(*member) for member in staking.decode_set(answer))
+                self._known[epoch + later] = ValidatorSet(members)
 
     def _ask(self, calls: Sequence[bytes]) -> list[bytes]:
         """The staking contract's answers at the root shard's head."""
@@ -217,15 +196,11 @@ class Instances:
         index = members.index_of(voter.address) if voter is not None else None
         signer = Signer(voter.key, index) if voter is not None and index is not None else None
         if voter is not None and signer is None:
-            log.warning(
+            # Who never was one may hold data without validating; who was one has lost its place.
+            log.log(
+                logging.WARNING if self._sets.has_seen(voter.address) else logging.INFO,
                 "chain=%d epoch=%d 0x%s is not among the validators, and follows without voting: see "
                 "`zg-node validator info`; after downtime, `zg-node validator unjail`",
-                *(self._chain_id, epoch, voter.address.hex()),
-            )
-        if voter is not None and index is not None and self._sets.pubkey(members, index) != voter.bls_pubkey:
-            log.warning(
-                "chain=%d epoch=%d the validator of 0x%s has another BLS key than follows from this voting key: it "
-                "votes, but nothing that it proposes is valid; create a validator with this key",
                 *(self._chain_id, epoch, voter.address.hex()),
             )
         return Simplex(members, domain, signer, self._timeouts, restored, self._rules.is_last, self._verifier)

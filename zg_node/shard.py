@@ -25,7 +25,6 @@ from zg_node.consensus.votes import Verifier, verify
 from zg_node.consensus.wal import Identity, VoteLog
 from zg_node.db.files import SYSTEM, Files
 from zg_node.epochs import Instances, ValidatorSets, Voter
-from zg_node.execution.beacon import BLS, Scheme
 from zg_node.execution.engine import Engine
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.journal import Journal
@@ -119,7 +118,6 @@ class Surroundings:
     verifier: Verifier = verify
     engine: Engine | None = None
     """Instead of the configured one."""
-    reveals: Scheme = BLS
 
 
 def open_shard(
@@ -143,7 +141,6 @@ def open_shard(
         voter=voter,
         files=around.files,
         engine=around.engine,
-        reveals=around.reveals,
     )
     chain.resume()
     timeouts = Timeouts(delta_ms=settings.consensus.delta_ms)

@@ -189,3 +189,21 @@ def test_a_number_that_is_no_bls_secret_is_refused(secret: bytes) -> None:
         _core.bls_public_key(secret)
     with pytest.raises(ValueError, match="a seed has at least 32 bytes"):
         _core.bls_key_from_seed(bytes(31))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"",
+        bytes(48),
+        b"\xc0" + bytes(47),
+        pubkey_of(1)[:-1],
+        pubkey_of(1) + b"\0",
+        b"\xff" * 48,
+        b"\x80" + bytes(46) + b"\4",
+    ],
+    ids=["nothing", "zeros", "infinity", "too short", "too long", "beyond the field", "outside the subgroup"],
+)
+def test_what_is_no_point_of_the_group_is_no_bls_key(key: bytes) -> None:
+    assert _core.bls_is_public_key(pubkey_of(1))
+    assert not _core.bls_is_public_key(key)

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 from coincurve import PrivateKey
 
-from tests.bls import Silent
+from tests.beacon import Silent
 from zg_node import _core
 from zg_node.clock import ManualClock
 from zg_node.consensus.epoch import Epochs

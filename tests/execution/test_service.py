@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import rlp
 
-from tests.bls import Silent
+from tests.beacon import Silent
 from tests.execution.unchanging import Unchanging
 from tests.rpc.devchain import ALICE, BOB, GENESIS, NOBODY, DevChain
 from zg_node import _core

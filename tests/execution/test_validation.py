@@ -12,13 +12,15 @@ import rlp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.beacon import unclaimed_reveal
 from zg_node import _core
 from zg_node.errors import InvalidBlock
+from zg_node.execution.beacon import mixed
 from zg_node.execution.fees import FeeRules
 from zg_node.execution.genesis import packaged, parse
 from zg_node.execution.validation import CLOCK_DRIFT_MAX_MS, Lineage, Plan, Rules, check, plan
 from zg_node.types.block import BODY_MAX_BYTES, REVEAL_BYTES, Block, ConsensusHeader, Header
-from zg_node.types.hashing import ZERO_HASH, keccak
+from zg_node.types.hashing import ZERO_HASH
 
 GENESIS = parse(packaged("devnet"), "devnet")
 SET_HASH = b"\3" * 32
@@ -29,7 +31,7 @@ PARENT = Header.decode(_core.draft_header(ZERO_HASH, ATTRIBUTES))
 NOW_MS = CONSENSUS.timestamp_ms + 5_000
 COINBASE = b"\4" * 20
 VIEW = 7
-REVEAL = b"\5" * REVEAL_BYTES
+REVEAL, OTHER = unclaimed_reveal(1), unclaimed_reveal(2)
 FIELDS = {
     "parent_hash": 0, "number": 8, "gas_limit": 9, "gas_used": 10, "timestamp": 11, "extra_data": 12,
     "prev_randao": 13, "base_fee": 15, "parent_beacon_root": 19,
@@ -78,7 +80,7 @@ def test_a_plan_follows_from_its_parent() -> None:
     assert (attributes.gas_limit, attributes.base_fee) == (500_000_000, 10**9)
     assert attributes.extra_data == due.consensus.hash()
     assert attributes.parent_beacon_root == PARENT.extra_data
-    assert attributes.prev_randao == keccak(PARENT.prev_randao + keccak(REVEAL))
+    assert attributes.prev_randao == mixed(PARENT.prev_randao, REVEAL)
     assert due.gas_budget == 500_000_000
 
 
@@ -152,9 +154,16 @@ def test_a_block_that_reveals_nothing_is_refused() -> None:
 
 
 def test_a_reveal_that_is_not_mixed_in_is_refused() -> None:
-    other = plan(RULES, LINEAGE, PARENT, CONSENSUS, VIEW, COINBASE, b"\6" * REVEAL_BYTES, NOW_MS)
+    other = plan(RULES, LINEAGE, PARENT, CONSENSUS, VIEW, COINBASE, OTHER, NOW_MS)
     mix = other.attributes.prev_randao
     assert verdict(block_of(planned(), fields={"prev_randao": mix})) == "the header does not follow from the parent"
+
+
+def test_a_reveal_without_an_output_is_refused() -> None:
+    due = planned()
+    consensus = replace(due.consensus, reveal=bytes(REVEAL_BYTES))
+    wrong = replace(due, consensus=consensus, attributes=replace(due.attributes, extra_data=consensus.hash()))
+    assert verdict(block_of(wrong)) == "what the proposer reveals is no proof"
 
 
 def test_nothing_but_the_reveal_moves_the_mix() -> None:

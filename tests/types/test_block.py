@@ -57,7 +57,7 @@ def test_hashes_of_nothing_are_ethereums() -> None:
 
 
 def test_the_wire_forms_are_pinned() -> None:
-    assert SAMPLE.hash().hex() == "49b3ea91f3a88e8be72e5bf1c4bd5cd1fd3461ad5d3f71ded0e438e95d621f98"
+    assert SAMPLE.hash().hex() == "571d998cb143401530de041bd51dfb18b6c70b815536c8b15ed294fb506c6c4f"
     assert BLOCK.hash.hex() == "7735bc2c8f74682716a09f0321253f2ecb934865ab567ca797d940b01d6ad4ac"
     assert keccak(BLOCK.encode()).hex() == "36a46850a139b0086a207da7cc3b9cddbbd132f7c9424566e2c1173aa92c79e3"
 

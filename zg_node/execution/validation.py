@@ -60,7 +60,8 @@ def plan(
     reveal: bytes,
     now_ms: int,
 ) -> Plan:
-    """The headers of a child of `parent` proposed in `view` at `now_ms`, with its proposer's `reveal`."""
+    """The headers of a child of `parent` proposed in `view` at `now_ms`, with its proposer's `reveal`. Raises
+    InvalidBlock when the reveal has no output."""
     timestamp_ms = max(now_ms, parent_consensus.timestamp_ms + 1)
     fee = next_state(rules.fees, parent, parent_consensus, timestamp_ms)
     consensus = ConsensusHeader(

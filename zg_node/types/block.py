@@ -19,7 +19,8 @@ BODY_MAX_BYTES = 8 * 1024 * 1024
 """Largest body (RLP of the transactions) that a proposer builds or a validator accepts."""
 
 CONSENSUS_HEADER_MAX_BYTES = 512
-REVEAL_BYTES = 96
+REVEAL_BYTES = 33 + 81
+"""A public key and a proof."""
 HEADER_MAX_BYTES = 1024
 BLOCK_MAX_BYTES = BODY_MAX_BYTES + HEADER_MAX_BYTES + CONSENSUS_HEADER_MAX_BYTES + 32
 

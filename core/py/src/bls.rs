@@ -1,15 +1,13 @@
-//! BLS12-381 with keys in G1: signatures, and possession proofs as the staking contract checks them.
+//! BLS12-381 with keys in G1: the keys that name validators, and possession proofs as the staking contract checks them.
 
-use blst::min_pk::{PublicKey, SecretKey, Signature};
-use blst::{BLST_ERROR, Pairing, blst_p1_affine, blst_p2_affine};
+use blst::BLST_ERROR;
+use blst::min_pk::{PublicKey, SecretKey};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 /// The ciphersuite's tag for possession proofs.
 const POSSESSION_TAG: &[u8] = b"BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
-/// The ciphersuite's tag for what keys sign whose possession is proven.
-const MESSAGE_TAG: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 /// A field element.
 const FIELD_BYTES: usize = 48;
 /// Zeros before a field element in EIP-2537's encoding.
@@ -52,40 +50,5 @@ pub(crate) fn bls_possession_proof<'py>(
 /// See zg_node/_core.pyi.
 #[pyfunction]
 pub(crate) fn bls_is_public_key(pubkey: &[u8]) -> bool {
-    key_of(pubkey).is_ok()
-}
-
-/// See zg_node/_core.pyi.
-#[pyfunction]
-pub(crate) fn bls_sign<'py>(py: Python<'py>, secret: &[u8], message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    let key = secret_key(secret)?;
-    let signature = py.detach(|| key.sign(message, MESSAGE_TAG, &[])).compress();
-    Ok(PyBytes::new(py, &signature))
-}
-
-/// See zg_node/_core.pyi.
-#[pyfunction]
-pub(crate) fn bls_verify(py: Python<'_>, pubkey: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    py.detach(|| holds(pubkey, message, signature)) == Ok(true)
-}
-
-/// A compressed point of the right group that is not infinity.
-fn key_of(pubkey: &[u8]) -> Result<PublicKey, BLST_ERROR> {
-    let key = PublicKey::uncompress(pubkey)?;
-    key.validate()?;
-    Ok(key)
-}
-
-/// On the calling thread alone: the crate's own `verify` hands its pairing to a pool of threads.
-fn holds(pubkey: &[u8], message: &[u8], signature: &[u8]) -> Result<bool, BLST_ERROR> {
-    let key: blst_p1_affine = key_of(pubkey)?.into();
-    let signature: blst_p2_affine = Signature::uncompress(signature)?.into();
-    let mut pairing = Pairing::new(true, MESSAGE_TAG);
-    match pairing.aggregate(&key, false, &signature, true, message, &[]) {
-        BLST_ERROR::BLST_SUCCESS => {
-            pairing.commit();
-            Ok(pairing.finalverify(None))
-        }
-        error => Err(error),
-    }
+    PublicKey::uncompress(pubkey).and_then(|key| key.validate()).is_ok()
 }

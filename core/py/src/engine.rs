@@ -32,6 +32,8 @@ const BUILD_MAX: Duration = Duration::from_millis(800);
 /// A block's candidates may claim this many times its gas: what they use is less than what they reserve.
 const OVERBOOKING: u64 = 2;
 const TX_GAS_MIN: u64 = 21_000;
+/// The roots of blocks with fewer transactions are done sooner than another thread wakes.
+const PARALLEL_MIN: usize = 16;
 
 /// See zg_node/_core.pyi.
 #[pyclass(frozen)]
@@ -129,10 +131,13 @@ impl Engine {
         let Outcome { transactions, receipts, diff, .. } = outcome;
         let raws: Vec<&[u8]> = transactions.iter().map(|tx| tx.raw.as_ref()).collect();
         let (touched, encoded) = self.stages.encode.measure(|| (touched(&diff), diff.encode()));
-        let (prepared, roots) = rayon::join(
-            || self.stages.state_root.measure(|| state.prepare(parent, diff, check_before)),
-            || self.stages.block_roots.measure(|| block_roots(&raws, &receipts)),
-        );
+        let state_root = || self.stages.state_root.measure(|| state.prepare(parent, diff, check_before));
+        let block_roots = || self.stages.block_roots.measure(|| block_roots(&raws, &receipts));
+        let (prepared, roots) = if transactions.len() < PARALLEL_MIN {
+            (state_root(), block_roots())
+        } else {
+            rayon::join(state_root, block_roots)
+        };
         let prepared = prepared.map_err(error::state)?;
         let mut results = Results { header, transactions, receipts, diff: encoded, touched };
         results.complete(&roots, prepared.root());

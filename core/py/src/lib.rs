@@ -17,6 +17,7 @@ mod signature;
 mod snapshot;
 mod stages;
 mod state;
+mod vrf;
 
 /// Blocks and tries are made of many small, short-lived allocations across threads.
 #[global_allocator]
@@ -26,9 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pyo3::pymodule]
 mod _core {
     #[pymodule_export]
-    use super::bls::{
-        bls_is_public_key, bls_key_from_seed, bls_possession_proof, bls_public_key, bls_sign, bls_verify,
-    };
+    use super::bls::{bls_is_public_key, bls_key_from_seed, bls_possession_proof, bls_public_key};
     #[pymodule_export]
     use super::call::{CallError, CallRequest};
     #[pymodule_export]
@@ -54,4 +53,6 @@ mod _core {
     use super::snapshot::{Snapshot, SnapshotImport};
     #[pymodule_export]
     use super::state::State;
+    #[pymodule_export]
+    use super::vrf::{vrf_output, vrf_prove, vrf_verify};
 }
