@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from coincurve import PrivateKey
@@ -17,8 +17,6 @@ from zg_node.dataledger import ChainLedger
 from zg_node.errors import InvalidRequest, Reverted, Unavailable
 from zg_node.rootaccount import Call, RootAccount
 
-T = TypeVar("T")
-
 SIGNER = PrivateKey(GENESIS.development_vote_key or b"")
 BLOB = Blob(b"\x77" * 32, 100_000, 0, 0, 4)
 
@@ -28,18 +26,9 @@ class Ledgers:
 
     def __init__(self, directory: Path, key: bytes | None = KEYS[ALICE]) -> None:
         self.dev = DevChain(directory)
-        self.account = RootAccount(self.dev.chain, key)
+        self.account = RootAccount(self.dev.chain, key, ThreadPoolExecutor(1))
         self.now_s = 0.0
         self.ledger = ChainLedger(self.dev.chain, GENESIS, self.account, lambda: self.now_s)
-
-    async def mined(self, work: Coroutine[Any, Any, T]) -> T:
-        """Have `work` done, with blocks for whatever it sends."""
-        task = asyncio.ensure_future(work)
-        while not task.done():
-            await asyncio.wait({task}, timeout=0.01)
-            if self.dev.chain.waiting():
-                self.dev.mine()
-        return task.result()
 
     def certificate(self, blob: Blob) -> Certificate:
         return Certificate(blob, ((0, SIGNER.sign_recoverable(blob.digest(GENESIS.network), hasher=None)),))
@@ -63,12 +52,12 @@ def test_a_blob_is_paid_then_certified_then_live(tmp_path: Path) -> None:
         assert not await ledger.paid(BLOB)
         assert await ledger.certified(BLOB.commitment) is None
         _, before, _ = at.dev.chain.state.account(at.dev.chain.head.number, da.DATA_AVAILABILITY) or (0, 0, b"")
-        await at.mined(ledger.pay(BLOB))
+        await at.dev.mined(ledger.pay(BLOB))
         assert await ledger.paid(BLOB)
         assert await ledger.live(0, 10) == []
         _, after, _ = at.dev.chain.state.account(at.dev.chain.head.number, da.DATA_AVAILABILITY) or (0, 0, b"")
         assert after - before == await ledger.fee(BLOB) == (await ledger.rules()).fee(100_000, 5)
-        await at.mined(ledger.certify(at.certificate(BLOB)))
+        await at.dev.mined(ledger.certify(at.certificate(BLOB)))
         found = await ledger.certified(BLOB.commitment)
         assert found is not None
         assert (found.blob, found.signers, found.block) == (BLOB, (0,), at.dev.chain.head.number)
@@ -97,23 +86,23 @@ def test_what_the_contract_refuses_is_said_in_its_words(tmp_path: Path) -> None:
     async def test(at: Ledgers) -> None:
         later = Blob(BLOB.commitment, BLOB.length, 0, 1, 4)
         with pytest.raises(Reverted, match=r"WrongEpoch\(0\)"):
-            await at.mined(at.ledger.pay(later))
+            await at.dev.mined(at.ledger.pay(later))
         with pytest.raises(Reverted, match="UnknownBlob"):
-            await at.mined(at.ledger.certify(at.certificate(BLOB)))
-        await at.mined(at.ledger.pay(BLOB))
+            await at.dev.mined(at.ledger.certify(at.certificate(BLOB)))
+        await at.dev.mined(at.ledger.pay(BLOB))
         with pytest.raises(Reverted, match="NoQuorum"):
-            await at.mined(at.ledger.certify(Certificate(BLOB, ())))
+            await at.dev.mined(at.ledger.certify(Certificate(BLOB, ())))
         with pytest.raises(Reverted, match="AlreadyRequested"):
-            await at.mined(at.ledger.pay(BLOB))
+            await at.dev.mined(at.ledger.pay(BLOB))
 
     run(test, tmp_path)
 
 
 def test_a_certificate_that_somebody_else_brought_is_no_failure(tmp_path: Path) -> None:
     async def test(at: Ledgers) -> None:
-        await at.mined(at.ledger.pay(BLOB))
-        await at.mined(at.ledger.certify(at.certificate(BLOB)))
-        await at.mined(at.ledger.certify(at.certificate(BLOB)))
+        await at.dev.mined(at.ledger.pay(BLOB))
+        await at.dev.mined(at.ledger.certify(at.certificate(BLOB)))
+        await at.dev.mined(at.ledger.certify(at.certificate(BLOB)))
 
     run(test, tmp_path)
 
@@ -124,7 +113,7 @@ def test_a_peer_id_is_told_once_and_seen_at_once(tmp_path: Path) -> None:
             await at.account.ask(da.DATA_AVAILABILITY, da.holder_info_call(GENESIS.validators[0][0]))
         )
         assert info.owner == ALICE
-        await at.mined(at.account.send(Call(da.DATA_AVAILABILITY, da.set_peer(info.signer, "12D3KooW"), 300_000)))
+        await at.dev.mined(at.account.send(Call(da.DATA_AVAILABILITY, da.set_peer(info.signer, "12D3KooW"), 300_000)))
         at.now_s += 2.0
         assert (await at.ledger.holders(0)).holders[0].peer == "12D3KooW"
 

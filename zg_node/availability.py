@@ -1,8 +1,7 @@
 """Data availability joined with the rest of a node: the root chain as its ledger, the voting key as its holder's, the
 network, and storage proofs for light clients.
 
-The voting key signs for rows, pays for the blobs that this node's clients store, and answers challenges. On a
-development network, whose voter has no coins, the account that operates its validator does the last two.
+The voting key signs for rows; the node's account pays for the blobs that its clients store, and answers challenges.
 """
 
 from __future__ import annotations
@@ -37,18 +36,18 @@ class Availability:
         home: Path,
         root: Chain,
         voter: Voter | None,
+        account: RootAccount,
         network: Network | None,
         registry: CollectorRegistry,
     ) -> None:
-        """Open the rows that are kept. Raises Corrupt, OSError."""
+        """Open the rows that are kept; `account` is closed after this. Raises Corrupt, OSError."""
         self._network = network
-        self._account = RootAccount(root, _payer(genesis, voter))
-        self._ledger = ChainLedger(root, genesis, self._account)
+        self._ledger = ChainLedger(root, genesis, account)
         self._provers = ThreadPoolExecutor(1, thread_name_prefix="state-proof")
         options = DaOptions(settings.da.capacity_mb * MIB, settings.da.threads, settings.da.workers)
         holder = HolderKey(voter.key, voter.address) if voter is not None else None
         store = open_store(home, options.capacity_bytes)
-        court = ChainCourt(self._account, lambda: root.head.number)
+        court = ChainCourt(account, lambda: root.head.number)
         chain = (self._ledger, court)
         self.service = DataAvailability(*chain, network, store, holder, options, registry, time.monotonic)
         self.gateways = Gateways(settings.gateway, home, self.service, lambda: root.head.number)
@@ -66,16 +65,4 @@ class Availability:
         """After its tasks have ended."""
         await self.gateways.close()
         await self.service.close()
-        self._account.close()
         self._provers.shutdown()
-
-
-def _payer(genesis: Genesis, voter: Voter | None) -> bytes | None:
-    """The key that pays for blobs and speaks to the contract for the holder; None when there is none."""
-    if voter is None:
-        return None
-    secret = voter.key.secret
-    if secret != genesis.development_vote_key:
-        return secret
-    operators = [bytes.fromhex((v.operator or v.address)[2:]) for v in genesis.file.validators if v.private_key]
-    return genesis.development_keys.get(operators[0], secret)

@@ -1,9 +1,10 @@
 """The composition root: the only place that wires the parts of a node together.
 
-genesis, settings ─▶ per shard: Pool · State · Engine · Chain · VoteLog · Simplex · ShardConsensus
-                                     │ on_head, poke                       │ votes, proposals
-                     RPC server (8545) · metrics server (9545)       Peering ─▶ libp2p host (26656)
-                                     └──────── Availability ────────────────────────┘
+genesis, settings ─▶ per shard: Pool · State · Engine · Chain · VoteLog · Simplex · ShardConsensus ──┐ evidence
+                                     │ on_head, poke                       │ votes, proposals      │
+                     RPC server (8545) · metrics server (9545)       Peering ─▶ libp2p host (26656)  │
+                                     └──────── Availability ────────────────────────┘            Reporter
+                                                     └──────────────── RootAccount ──────────────────┘
 
 <home>/shard-i/{state, blocks, log, votes, mempool.journal}   <home>/{da, keys, node, p2p}
 """
@@ -30,11 +31,12 @@ from zg_node.joining import is_new, join_by_snapshot
 from zg_node.p2p.client import P2pNetwork
 from zg_node.peering import Peering, make_network
 from zg_node.reporter import Reporter
+from zg_node.rootaccount import RootAccount, paying_key
 from zg_node.rpc import api
 from zg_node.rpc.limits import Listener
 from zg_node.rpc.metrics import RpcCollector
 from zg_node.rpc.server import RpcServer
-from zg_node.shard import Shard, Surroundings, open_shard
+from zg_node.shard import Shard, Surroundings, open_shard, thread
 from zg_node.types.block import StoredBlock
 
 log = logging.getLogger("zg.node")
@@ -89,6 +91,7 @@ class Node:
         """Where each shard stood at the start."""
         self._network: P2pNetwork | None = None
         self._peering: Peering | None = None
+        self._account: RootAccount | None = None
         self._availability: Availability | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = asyncio.Event()
@@ -124,14 +127,15 @@ class Node:
                 shard.chain.on_head(partial(self._tell, index))
                 self._shards.append(shard)
                 self._began.append(shard.chain.head.number)
+            root = self._shards[0].chain
+            account = self._account = RootAccount(root, paying_key(self.genesis, voter), thread("root-account"))
+            reporter = Reporter(account)
             if voter is not None:
-                report = Reporter(self._shards[0].chain, voter, self._shards[0].worker).report
                 for shard in self._shards:
-                    shard.consensus.on_evidence = report
+                    shard.consensus.on_evidence = reporter.report
             if self.settings.da.enabled:
-                root = self._shards[0].chain
                 self._availability = Availability(
-                    self.settings, self.genesis, self.home, root, voter, self._network, self.registry
+                    self.settings, self.genesis, self.home, root, voter, account, self._network, self.registry
                 )
             if self._network is not None:
                 self._peering = Peering(self._network, self.genesis, self._sets, self._shards)
@@ -147,6 +151,7 @@ class Node:
         for shard in self._shards:
             for work, name in shard.tasks(self.settings):
                 self._run(work, name)
+        self._run(reporter.run(), "evidence")
         if self._peering is not None:
             self._run(self._peering.sync.run(), "sync")
         if self._availability is not None:
@@ -267,6 +272,9 @@ class Node:
         availability, self._availability = self._availability, None
         if availability is not None:
             await availability.close()
+        account, self._account = self._account, None
+        if account is not None:
+            account.close()
         shards, self._shards = self._shards, []
         for shard in shards:
             await asyncio.get_running_loop().run_in_executor(None, partial(shard.close, write=not self._failed))

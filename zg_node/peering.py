@@ -8,7 +8,7 @@ P2pNetwork ─┬─ direct streams ─▶ ConsensusRouter ─▶ ShardConsensus
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,13 +64,21 @@ def make_network(settings: Settings, genesis: Genesis, home: Path, registry: Col
 class Peering:
     """The services between nodes; made before the network starts."""
 
-    def __init__(self, network: Network, genesis: Genesis, sets: ValidatorSets, shards: Sequence[Shard]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        genesis: Genesis,
+        sets: ValidatorSets,
+        shards: Sequence[Shard],
+        executor: Callable[[str], Executor] = thread,
+    ) -> None:
+        """`executor` makes the threads that cut snapshots, by their names."""
         self._verifiers = ThreadPoolExecutor(VERIFIERS, thread_name_prefix="verify")
         ConsensusRouter(network, [shard.consensus.receive for shard in shards])
         self._gossip = [self._join_gossip(network, genesis, shard) for shard in shards]
         syncs = {shard.chain.shard: self._join_sync(network, genesis, sets, shard) for shard in shards}
         self._snapshots = [
-            EpochSnapshots(shard.chain, thread(f"shard-{shard.chain.shard}-snapshot")) for shard in shards
+            EpochSnapshots(shard.chain, executor(f"shard-{shard.chain.shard}-snapshot")) for shard in shards
         ]
         sources = {
             shard.chain.shard: Source(shard.chain, shard.consensus.encoded_block, snapshots)

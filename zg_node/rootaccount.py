@@ -1,26 +1,41 @@
-"""An account of this node on the root shard: transactions of its own, from the call that tries them to their receipt.
+"""The account of this node on the root shard: its transactions, from the call that tries them to their receipt.
 
-send ─▶ worker: would it revert? ─▶ sign with the next nonce ─▶ root mempool ─▶ loop: gossip ─▶ final: receipt
+submit   worker: would it revert? ─▶ sign with the next nonce ─▶ root mempool ─▶ loop: gossip
+send     submit ─▶ final ─▶ worker: receipt
+
+Evidence, blobs, certificates and answers to challenges are all paid from here. A nonce is chosen and used in one job of
+the only thread, so that two transactions never share one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import orjson
 
 from zg_node import _core
-from zg_node.contracts import da
+from zg_node.contracts import da, staking
+from zg_node.epochs import Voter
 from zg_node.errors import InvalidRequest, Reverted, Unavailable
+from zg_node.execution.genesis import Genesis
 from zg_node.execution.service import Chain
 from zg_node.keys import address_of
-from zg_node.types.block import StoredBlock
+from zg_node.rpc.receipts import ReceiptWaiters
 
 CALL_GAS = 50_000_000
 CALL_TIMEOUT_MS = 5_000
 FINAL_TIMEOUT_S = 60.0
+WAITING_MAX = 1024
+"""Transactions that are waited for at a time."""
+
+EXPLAIN: Mapping[bytes, Callable[[bytes], str | None]] = {
+    staking.STAKING: staking.explain,
+    da.DATA_AVAILABILITY: da.explain,
+}
+"""What a contract's revert says, by contract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,48 +51,42 @@ class Call:
 
 
 class RootAccount:
-    """One key, on the event loop; its transactions are made one after the other in a thread."""
+    """One key, on the event loop."""
 
-    def __init__(self, root: Chain, key: bytes | None) -> None:
-        """`key` None can only ask."""
+    def __init__(self, root: Chain, key: bytes | None, worker: Executor) -> None:
+        """`key` None can only ask. `worker` has one thread, and is shut down by `close`."""
         self._root = root
         self._key = key
         self.address = address_of(key) if key is not None else None
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="root-account")
-        self._waiting: dict[bytes, asyncio.Future[StoredBlock]] = {}
-        self._stop = root.on_head(self._on_head)
+        self._worker = worker
+        self._receipts = ReceiptWaiters(root, WAITING_MAX)
 
     async def ask(self, to: bytes, data: bytes) -> bytes:
         """What a contract answers at the head. Raises Reverted, Unavailable."""
         return await asyncio.get_running_loop().run_in_executor(self._worker, self._call, Call(to, data, CALL_GAS))
 
-    async def send(self, call: Call) -> None:
-        """Have `call` executed in a block; returns once that is final. Raises Reverted when it would revert or has,
-        InvalidRequest, Unavailable when it is not final in time."""
+    async def submit(self, call: Call) -> bytes:
+        """Have `call` in the pool and on its way to the other nodes; returns the transaction's hash. Raises Reverted
+        when it would revert, InvalidRequest when the pool refuses it, Unavailable."""
         if self._key is None:
             raise InvalidRequest("this node has no key to pay with: run it as a validator, or on a development network")
-        loop = asyncio.get_running_loop()
-        raw = await loop.run_in_executor(self._worker, self._submit, call, self._key)
-        tx_hash = _core.keccak256(raw)
-        final: asyncio.Future[StoredBlock] = loop.create_future()
-        self._waiting[tx_hash] = final
+        raw = await asyncio.get_running_loop().run_in_executor(self._worker, self._enqueue, call, self._key)
+        self._root.accepted(["0x" + raw.hex()])
+        return _core.keccak256(raw)
+
+    async def send(self, call: Call) -> None:
+        """Have `call` executed in a block; returns once that is final. Raises as `submit`, Reverted when it has
+        reverted, Unavailable when it is not final in time."""
+        tx_hash = await self.submit(call)
         try:
-            self._root.accepted(["0x" + raw.hex()])
-            place = self._root.transaction(tx_hash)
-            if place is None:
-                async with asyncio.timeout(FINAL_TIMEOUT_S):
-                    await final
-                place = self._root.transaction(tx_hash)
+            place = await self._receipts.wait(tx_hash, FINAL_TIMEOUT_S)
         except TimeoutError as error:
             raise Unavailable(f"0x{tx_hash.hex()} is not final after {FINAL_TIMEOUT_S:.0f} s") from error
-        finally:
-            del self._waiting[tx_hash]
-        assert place is not None, "a block that holds it is final"
-        await loop.run_in_executor(self._worker, self._check_receipt, tx_hash, *place)
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._check_receipt, tx_hash, *place)
 
     def close(self) -> None:
         """After the last `send`."""
-        self._stop()
+        self._receipts.close()
         self._worker.shutdown()
 
     # ── in the worker ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -88,11 +97,11 @@ class RootAccount:
         (answer,) = root.engine.call(root.state, head.hash, head.header.raw, [request])
         if isinstance(answer, bytes):
             return answer
-        data = answer.data or b""
-        raise Reverted(da.explain(data) or answer.message, data)
+        data, explain = answer.data or b"", EXPLAIN.get(call.to)
+        raise Reverted((explain(data) if explain else None) or answer.message, data)
 
-    def _submit(self, call: Call, key: bytes) -> bytes:
-        """The transaction, as the mempool took it. Raises Reverted, InvalidRequest."""
+    def _enqueue(self, call: Call, key: bytes) -> bytes:
+        """The transaction, as the mempool took it. Raises Reverted, InvalidRequest, Unavailable."""
         self._call(call)
         root = self._root
         head, base_fee = root.head, root.next_base_fee()
@@ -127,13 +136,15 @@ class RootAccount:
         if receipt["status"] != "0x1":
             raise Reverted(f"0x{tx_hash.hex()} has reverted", b"")
 
-    # ── on the event loop ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def _on_head(self, block: StoredBlock) -> None:
-        if not self._waiting or not block.senders:
-            return
-        hashes = _core.body_hashes(block.body)
-        for start in range(0, len(hashes), 32):
-            final = self._waiting.get(hashes[start : start + 32])
-            if final is not None and not final.done():
-                final.set_result(block)
+def paying_key(genesis: Genesis, voter: Voter | None) -> bytes | None:
+    """The key that this node's transactions are signed with: the voter's, which has coins and is what the contract of
+    data availability takes answers from. A development network's voter has none, so there it is its operator's.
+    None for a node that does not vote."""
+    if voter is None:
+        return None
+    secret = voter.key.secret
+    if secret != genesis.development_vote_key:
+        return secret
+    operators = [bytes.fromhex((v.operator or v.address)[2:]) for v in genesis.file.validators if v.private_key]
+    return genesis.development_keys.get(operators[0], secret)
