@@ -1,5 +1,5 @@
-"""Clients of other data availability networks against a development network: curl, and gRPC with messages made by the
-reference library from field numbers alone."""
+"""Clients of other data availability networks against a development network: the OP Stack's in Go, Celestia's in Rust,
+curl, and gRPC with messages made by the reference library from field numbers alone."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
+from tests.clients.foreign import cargo_driver, drive, go_driver
 from tests.devnet import Devnet
 from zg_node.gateway.celestia_blob import CelestiaBlob, to_base64
 from zg_node.types.hashing import keccak
@@ -161,3 +162,13 @@ def test_curl_submits_a_blob_and_reads_it_by_height(ports: dict[str, int]) -> No
     assert call("blob.Get", height, namespace, commitment)["data"] == to_base64(blob.data)
     proof = call("blob.GetProof", height, namespace, commitment)
     assert call("blob.Included", height, namespace, proof, commitment) is True
+
+
+@pytest.mark.long
+def test_the_op_stacks_own_client_puts_and_gets(ports: dict[str, int]) -> None:
+    drive(go_driver("altda"), f"http://127.0.0.1:{ports['altda']}")
+
+
+@pytest.mark.long
+def test_celestias_rust_client_submits_reads_proves_and_follows(ports: dict[str, int]) -> None:
+    drive(cargo_driver("celestia"), f"127.0.0.1:{ports['celestia']}")

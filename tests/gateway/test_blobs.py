@@ -1,4 +1,4 @@
-"""Puts on behalf of foreign clients: how far they are, how many wait, and what a block certified."""
+"""Puts on behalf of foreign clients: how many wait, what is found under which certificate, what a block certified."""
 
 from __future__ import annotations
 
@@ -8,39 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.da.cluster import QUICK, key_of
 from tests.gateway.lone import Lone, run
-from zg_node.consensus.votes import address_of
-from zg_node.da.holders import Holder, HolderSet
 from zg_node.errors import InvalidRequest, Unavailable
 from zg_node.gateway import blobs as gateway_blobs
-from zg_node.gateway.blobs import Progress, UnknownBlob
-
-
-def test_a_put_goes_from_under_way_to_final_with_its_certificate(tmp_path: Path) -> None:
-    async def test(lone: Lone) -> None:
-        blobs = lone.blobs()
-        number = blobs.begin(b"blob")
-        assert blobs.progress(number) == (Progress.UNDER_WAY, None)
-        certified = await lone.service.job(number).task
-        assert blobs.progress(number) == (Progress.FINAL, certified)
-        assert certified.blob.expiry == certified.blob.epoch
-
-    run(tmp_path, test)
-
-
-def test_a_put_for_which_too_little_stake_signs_is_told_apart(tmp_path: Path) -> None:
-    async def test(lone: Lone) -> None:
-        signers = sorted(address_of(key_of(index).public_key) for index in range(2))
-        lone.ledger.sets[0] = HolderSet(tuple(Holder(signer, 10, "") for signer in signers))
-        lone.service.client._patience = replace(QUICK, quorum_s=0.05)
-        blobs = lone.blobs()
-        number = blobs.begin(b"blob")
-        with pytest.raises(Unavailable):
-            await lone.service.job(number).task
-        assert blobs.progress(number) == (Progress.UNSIGNED, None)
-
-    run(tmp_path, test)
+from zg_node.gateway.blobs import UnknownBlob
+from zg_node.gateway.locator import Locator
 
 
 def test_blobs_that_are_being_stored_are_bounded_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,21 +23,19 @@ def test_blobs_that_are_being_stored_are_bounded_together(tmp_path: Path, monkey
         first = blobs.begin(bytes(1_000))
         with pytest.raises(Unavailable):
             blobs.begin(bytes(501))
-        await lone.service.job(first).task
+        await first.task
         await asyncio.sleep(0)  # for the callback
         await blobs.put(bytes(501))
 
     run(tmp_path, test)
 
 
-def test_sizes_out_of_bounds_and_unknown_puts_are_refused(tmp_path: Path) -> None:
+def test_sizes_out_of_bounds_and_unknown_blobs_are_refused(tmp_path: Path) -> None:
     async def test(lone: Lone) -> None:
         blobs = lone.blobs(max_bytes=10)
         for data in (b"", bytes(11)):
             with pytest.raises(InvalidRequest):
                 blobs.begin(data)
-        with pytest.raises(InvalidRequest):
-            blobs.progress(1)
         with pytest.raises(UnknownBlob):
             await blobs.get(bytes(32))
 
@@ -91,5 +61,20 @@ def test_certificates_are_found_by_their_blocks(tmp_path: Path) -> None:
         assert list(await blobs.certified_in(2, 3)) == made[1:3]
         assert list(await blobs.certified_in(4, 9)) == made[3:]
         assert list(await blobs.certified_in(5, 9)) == []
+
+    run(tmp_path, test)
+
+
+def test_a_blob_is_had_by_each_of_its_certificates_and_by_no_other(tmp_path: Path) -> None:
+    async def test(lone: Lone) -> None:
+        blobs = lone.blobs()
+        first = await blobs.put(b"blob")
+        second = replace(first, blob=replace(first.blob, epoch=1, expiry=5))
+        lone.ledger.certificates.append(second)
+        for certified in (first, second):
+            assert await blobs.get_at(Locator.of(certified.blob)) == b"blob"
+        for epoch, quorum in ((2, 0), (0, 1)):
+            with pytest.raises(UnknownBlob, match=f"epoch {epoch}, quorum {quorum}"):
+                await blobs.get_at(Locator(first.blob.commitment, epoch, quorum))
 
     run(tmp_path, test)

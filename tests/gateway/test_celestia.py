@@ -125,7 +125,7 @@ def test_a_proof_shows_its_blob_and_no_other(tmp_path: Path) -> None:
     async def test(lone: Lone, call: Call) -> None:
         height = await three(call)
         later = await call("blob.Submit", [blob(ONE, OTHER)], {})
-        proof = await call("blob.GetProof", height, to_base64(ONE), commitment(ONE, SECOND))
+        (part,) = proof = await call("blob.GetProof", height, to_base64(ONE), commitment(ONE, SECOND))
 
         async def included(
             height: int = height, namespace: bytes = ONE, proof: object = proof, data: bytes = SECOND
@@ -135,22 +135,46 @@ def test_a_proof_shows_its_blob_and_no_other(tmp_path: Path) -> None:
             return answer
 
         assert await included()
+        assert await included(proof=part)
         assert not await included(data=FIRST)
         assert not await included(namespace=TWO)
         assert not await included(height=later)
-        (part,) = proof
         assert not await included(proof=[{**part, "start": part["start"] - 1}])
         assert not await included(proof=[{**part, "end": part["end"] + 1}])
-        for place, node in enumerate(part["nodes"]):
+        for place, node in enumerate(part["nodes"][:-1]):
             changed = bytearray(of_base64(node, "node"))
-            changed[-1] ^= 1
+            assert changed[:58] == ONE + ONE  # a namespaced hash, to those who look
+            changed[70] ^= 1
             nodes = [*part["nodes"][:place], to_base64(bytes(changed)), *part["nodes"][place + 1 :]]
             assert not await included(proof=[{**part, "nodes": nodes}]), place
 
     serve(tmp_path, test)
 
 
-@pytest.mark.parametrize("proof", [None, [], [{}], [{"start": 0, "end": 1, "nodes": ["AA=="] * 3}]])
+def ranged(*nodes: bytes) -> list[dict[str, object]]:
+    """A range proof of namespaced hashes with these bytes in them."""
+    return [{"start": 0, "end": 1, "nodes": [to_base64(ONE + ONE + node) for node in nodes]}]
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        None,
+        [],
+        [{}],
+        [{}, {}],
+        "proof",
+        [{"start": 0, "end": 1, "nodes": "AA=="}],
+        [{"start": 0, "end": 1, "nodes": [5]}],
+        [{"start": True, "end": 1, "nodes": []}],
+        ranged(),
+        ranged(b"short"),
+        ranged(bytes(32)),
+        ranged(bytes(32), bytes(32), bytes(31) + b"\1"),
+        ranged(*[b"\xff" * 32] * 3),
+        ranged(bytes(32), bytes(32), bytes(32), bytes(32)),
+    ],
+)
 def test_what_is_no_proof_is_refused(tmp_path: Path, proof: object) -> None:
     async def test(lone: Lone, call: Call) -> None:
         height = await three(call)

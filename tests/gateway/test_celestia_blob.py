@@ -105,6 +105,7 @@ def test_namespaces_that_no_user_has_are_refused(namespace: bytes) -> None:
         {"share_version": 2},
         {"share_version": 1},
         {"share_version": "0"},
+        {"share_version": 1.0, "signer": to_base64(SIGNER)},
         {"signer": to_base64(SIGNER)},
         {"commitment": 1},
     ],

@@ -13,7 +13,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.gateway.lone import Lone, run
+from tests.gateway.web import send
 from zg_node.gateway import celestia_session
+from zg_node.gateway import channel as gateway_channel
 from zg_node.gateway.celestia_blob import CelestiaBlob, to_base64
 from zg_node.gateway.celestia_session import SUBSCRIPTIONS_MAX
 from zg_node.gateway.heights import NEWS_MAX
@@ -39,6 +41,28 @@ def serve(home: Path, test: Callable[[Lone, ClientConnection], Awaitable[None]])
                 connect(f"ws://127.0.0.1:{gateways.ports['celestia']}", max_size=None, proxy=None) as socket,
             ):
                 await test(lone, socket)
+        finally:
+            await gateways.close()
+
+    run(home, main)
+
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
+    b"sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+)
+PING = b"\x89\xfd" + bytes(4) + bytes(125)
+"""Masked with zeros."""
+
+
+def listen(home: Path, test: Callable[[Lone, int], Awaitable[None]]) -> None:
+    """Run a test against the port of a lone node."""
+
+    async def main(lone: Lone) -> None:
+        gateways = lone.gateways(celestia=True)
+        await gateways.start()
+        try:
+            await test(lone, gateways.ports["celestia"])
         finally:
             await gateways.close()
 
@@ -142,6 +166,37 @@ def test_a_message_of_more_than_the_bound_ends_the_connection(tmp_path: Path) ->
         assert ended.value.rcvd.code == 1009
 
     serve(tmp_path, test)
+
+
+def test_a_client_that_pings_and_takes_no_answers_is_disconnected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_channel, "SEND_S", 0.05)
+
+    async def flood(writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(PING * 1_000)
+            await writer.drain()
+
+    async def test(lone: Lone, port: int) -> None:
+        _unread, writer = await asyncio.open_connection("127.0.0.1", port, limit=1_024)
+        writer.write(HANDSHAKE)
+        async with asyncio.timeout(TIMEOUT_S):
+            with pytest.raises(ConnectionError):
+                await flood(writer)
+        writer.close()
+
+    listen(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\xff" * 100, b"\x81\x02hi", b"\x81\xff" + b"\xff" * 12, b"\x81\x82\0\0\0\0\xff\xfe"]
+)
+def test_frames_with_a_fault_end_the_connection(tmp_path: Path, garbage: bytes) -> None:
+    async def test(lone: Lone, port: int) -> None:
+        assert (await send(port, HANDSHAKE + garbage)).startswith(b"HTTP/1.1 101 ")
+
+    listen(tmp_path, test)
 
 
 def test_where_nobody_speaks_it_a_websocket_is_refused(tmp_path: Path) -> None:

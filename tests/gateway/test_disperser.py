@@ -12,9 +12,10 @@ import grpc
 import pytest
 
 from tests.gateway.lone import Lone, run
+from tests.gateway.web import send
 from zg_node.errors import InvalidConfig
-from zg_node.gateway.disperser import Status
 from zg_node.gateway.protobuf import bytes_field, decode, encode, number_field
+from zg_node.gateway.requests import Status
 
 BLOB = Random(3).randbytes(100_000)
 TIMEOUT_S = 20.0
@@ -22,26 +23,35 @@ TIMEOUT_S = 20.0
 Ask = Callable[[str, bytes], Awaitable[bytes]]
 
 
-def serve(home: Path, test: Callable[[Lone, Ask], Awaitable[None]]) -> None:
-    """Run a test against the listener of a lone node."""
+def listen(home: Path, test: Callable[[Lone, int], Awaitable[None]]) -> None:
+    """Run a test against the port of a lone node."""
 
     async def main(lone: Lone) -> None:
         gateways = lone.gateways(disperser=True)
         await gateways.start()
-        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         try:
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{gateways.ports['disperser']}", options) as channel:
-
-                async def ask(method: str, message: bytes) -> bytes:
-                    answer = await channel.unary_unary(f"/disperser.Disperser/{method}")(message, timeout=TIMEOUT_S)
-                    assert isinstance(answer, bytes)
-                    return answer
-
-                await test(lone, ask)
+            await test(lone, gateways.ports["disperser"])
         finally:
             await gateways.close()
 
     run(home, main)
+
+
+def serve(home: Path, test: Callable[[Lone, Ask], Awaitable[None]]) -> None:
+    """Run a test over a channel to a lone node."""
+
+    async def main(lone: Lone, port: int) -> None:
+        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) as channel:
+
+            async def ask(method: str, message: bytes) -> bytes:
+                answer = await channel.unary_unary(f"/disperser.Disperser/{method}")(message, timeout=TIMEOUT_S)
+                assert isinstance(answer, bytes)
+                return answer
+
+            await test(lone, ask)
+
+    listen(home, main)
 
 
 async def status(ask: Ask, request_id: bytes) -> tuple[int, bytes]:
@@ -91,6 +101,33 @@ def test_a_blob_of_the_largest_size_passes_both_ways(tmp_path: Path) -> None:
     serve(tmp_path, test)
 
 
+def test_a_request_is_known_after_a_restart(tmp_path: Path) -> None:
+    told: list[tuple[int, bytes]] = []
+    given: list[bytes] = []
+
+    async def first(lone: Lone, ask: Ask) -> None:
+        given.append(await disperse(ask, BLOB))
+        told.append(await settled(ask, given[0]))
+
+    async def second(lone: Lone, ask: Ask) -> None:
+        assert await status(ask, given[0]) == told[0]
+
+    serve(tmp_path, first)
+    serve(tmp_path, second)
+
+
+def test_a_blob_is_not_had_by_another_epoch_or_quorum(tmp_path: Path) -> None:
+    async def test(lone: Lone, ask: Ask) -> None:
+        await settled(ask, await disperse(ask, BLOB))
+        root = lone.ledger.certificates[0].blob.commitment
+        for field in (2, 3):
+            with pytest.raises(grpc.aio.AioRpcError) as failure:
+                await ask("RetrieveBlob", encode([(1, root), (field, 1)]))
+            assert failure.value.code() is grpc.StatusCode.NOT_FOUND
+
+    serve(tmp_path, test)
+
+
 def test_a_put_that_nobody_certifies_is_failed(tmp_path: Path) -> None:
     async def test(lone: Lone, ask: Ask) -> None:
         lone.ledger.sets.clear()
@@ -107,8 +144,9 @@ def test_a_put_that_nobody_certifies_is_failed(tmp_path: Path) -> None:
         ("DisperseBlob", b"\x0a\xff", grpc.StatusCode.INVALID_ARGUMENT),
         ("DisperseBlob", encode([(1, bytes((1 << 20) + 1))]), grpc.StatusCode.INVALID_ARGUMENT),
         ("DisperseBlob", encode([(1, bytes(1 << 21))]), grpc.StatusCode.RESOURCE_EXHAUSTED),
-        ("GetBlobStatus", encode([(1, b"short")]), grpc.StatusCode.INVALID_ARGUMENT),
-        ("GetBlobStatus", encode([(1, bytes(8))]), grpc.StatusCode.INVALID_ARGUMENT),
+        ("GetBlobStatus", b"", grpc.StatusCode.NOT_FOUND),
+        ("GetBlobStatus", encode([(1, bytes(16))]), grpc.StatusCode.NOT_FOUND),
+        ("GetBlobStatus", encode([(1, 16)]), grpc.StatusCode.INVALID_ARGUMENT),
         ("RetrieveBlob", encode([(1, b"short")]), grpc.StatusCode.INVALID_ARGUMENT),
         ("RetrieveBlob", encode([(1, bytes(31) + b"\1")]), grpc.StatusCode.NOT_FOUND),
         ("DisperseBlobAuthenticated", b"", grpc.StatusCode.UNIMPLEMENTED),
@@ -121,6 +159,68 @@ def test_a_call_with_a_fault_is_told_which(tmp_path: Path, method: str, message:
         assert failure.value.code() is code
 
     serve(tmp_path, test)
+
+
+UNENDED = 20
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """Of HTTP/2."""
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+
+def literal(name: bytes, value: bytes) -> bytes:
+    """A header of HPACK, spelt out."""
+    return b"\0" + bytes((len(name),)) + name + bytes((len(value),)) + value
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"")
+CALL = b"".join(
+    literal(name, value)
+    for name, value in (
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", b"/disperser.Disperser/DisperseBlob"),
+        (b":authority", b"localhost"),
+        (b"content-type", b"application/grpc"),
+        (b"te", b"trailers"),
+    )
+)
+
+
+def test_one_connection_with_calls_that_do_not_end_leaves_room_for_others(tmp_path: Path) -> None:
+    async def test(lone: Lone, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        streams = range(1, 2 * UNENDED, 2)
+        writer.write(PREFACE + b"".join(frame(1, 4, stream, CALL) for stream in streams))
+        writer.write(b"".join(frame(0, 0, stream, b"\0\0\0\0\x09part") for stream in streams))
+        writer.write(frame(6, 0, 0, b"question"))
+        async with asyncio.timeout(TIMEOUT_S):
+            await reader.readuntil(frame(6, 1, 0, b"question"))  # all of it has been read
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            await channel.unary_unary("/disperser.Disperser/DisperseBlob")(encode([(1, BLOB)]), timeout=TIMEOUT_S)
+        writer.close()
+
+    listen(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\xff" * 1_000,
+        PREFACE + frame(1, 4, 1, b"\xff" * 50),
+        PREFACE + b"\xff\xff\xff\0\0" + bytes(4),
+        PREFACE + frame(0, 1, 9, b"a stream that nobody began"),
+    ],
+)
+def test_frames_with_a_fault_leave_the_listener_as_it_was(tmp_path: Path, garbage: bytes) -> None:
+    async def test(lone: Lone, port: int) -> None:
+        await send(port, garbage)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            await channel.unary_unary("/disperser.Disperser/DisperseBlob")(encode([(1, BLOB)]), timeout=TIMEOUT_S)
+
+    listen(tmp_path, test)
 
 
 def test_a_port_that_is_taken_is_the_operators_to_change(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 
 import pytest
@@ -73,6 +74,12 @@ def test_who_expects_to_be_asked_for_the_body_is_asked() -> None:
     [
         (b"nonsense\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\ncontent-length: x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxy", 400),
+        (b"POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\nx", 400),
+        (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (bytes(range(256)), 400),
         (b"POST / HTTP/1.1\r\ncontent-length: 1001\r\n\r\n", 413),
         (b"POST / HTTP/1.1\r\ncontent-length: 9999999999999999999\r\n\r\n", 413),
         (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3e9\r\n" + bytes(1001), 413),
@@ -120,6 +127,41 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_held() -> None:
     async def test(server: HttpServer) -> None:
         raw = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 600\r\n\r\n" + bytes(599)
         assert await send(server.port, raw) == b""
+
+    serve(test)
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("trailers", [b"a: " + bytes([97]) * 200_000, b"a: b\r\n" * 40_000])
+def test_what_follows_a_chunked_body_is_bounded(trailers: bytes) -> None:
+    async def test(server: HttpServer) -> None:
+        assert (await send(server.port, CHUNKED + b"1\r\nx\r\n0\r\n" + trailers)).startswith(b"HTTP/1.1 431 ")
+
+    serve(test)
+
+
+def test_a_body_in_many_chunks_is_no_overlong_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_http, "HEAD_MAX_BYTES", 200)
+    monkeypatch.setattr(gateway_http, "READ_BYTES", 3)
+
+    async def test(server: HttpServer) -> None:
+        answer = await send(server.port, CHUNKED + b"2\r\nab\r\n" * 200 + b"0\r\n\r\n")
+        assert answer.endswith(b"/ " + b"ab" * 200)
+
+    serve(test)
+
+
+def test_a_body_that_comes_too_slowly_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_http, "REQUEST_S", 0.05)
+
+    async def test(server: HttpServer) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nslow")
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
 
     serve(test)
 

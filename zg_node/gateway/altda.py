@@ -66,7 +66,7 @@ class AltDa:
 
     async def _put(self, data: bytes, mode: Mode) -> Response:
         blob = (await self._blobs.put(data)).blob
-        return Response(HTTPStatus.OK, Locator(blob.commitment, blob.epoch, blob.quorum).encode(mode))
+        return Response(HTTPStatus.OK, Locator.of(blob).encode(mode))
 
     async def _put_as(self, data: bytes, commitment: str) -> Response:
         wanted = parse(commitment, Mode.OPTIMISM)

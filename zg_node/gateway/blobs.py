@@ -8,27 +8,18 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from enum import Enum
 from functools import partial
 from typing import Final
 
 from zg_node.da.ledger import Certified
 from zg_node.da.service import DataAvailability, PutJob
 from zg_node.errors import InvalidRequest, Unavailable
+from zg_node.gateway.locator import Locator
 
 WAITING_MAX_BYTES: Final = 512 << 20
 """Of the blobs that are being stored."""
 LIVE_MAX: Final = 1 << 24
 """Certificates that are looked through; what is beyond is not found by its block."""
-
-
-class Progress(Enum):
-    """How far a put is, as foreign clients tell it apart."""
-
-    UNDER_WAY = "under way"
-    UNSIGNED = "failed for want of signatures"
-    FAILED = "failed"
-    FINAL = "final"
 
 
 class UnknownBlob(InvalidRequest):
@@ -49,36 +40,35 @@ class Blobs:
         self.max_bytes = max_bytes
         self.head = head
 
-    def begin(self, data: bytes) -> int:
-        """Store a blob in the background; returns the put's number. Raises InvalidRequest, Unavailable."""
+    def begin(self, data: bytes) -> PutJob:
+        """Store a blob in the background. Raises InvalidRequest, Unavailable."""
         if not 0 < len(data) <= self.max_bytes:
             raise InvalidRequest(f"a blob of {len(data)} bytes: 1 to {self.max_bytes} are taken here")
         if self._waiting_bytes and self._waiting_bytes + len(data) > WAITING_MAX_BYTES:
             raise Unavailable("too many blobs are being stored: try again in a moment")
-        number = self._service.begin_put(data, self._quorum, self._epochs)
+        job = self._service.job(self._service.begin_put(data, self._quorum, self._epochs))
         self._waiting_bytes += len(data)
-        self._service.job(number).task.add_done_callback(partial(self._stored, len(data)))
-        return number
-
-    def progress(self, number: int) -> tuple[Progress, Certified | None]:
-        """How far a put is, with the certificate of a final one. Raises InvalidRequest for an unknown number."""
-        job = self._service.job(number)
-        if job.certified is not None:
-            return Progress.FINAL, job.certified
-        if job.failure is None:
-            return Progress.UNDER_WAY, None
-        return (Progress.UNSIGNED if _lacks_signatures(job) else Progress.FAILED), None
+        job.task.add_done_callback(partial(self._stored, len(data)))
+        return job
 
     async def put(self, data: bytes) -> Certified:
         """Store a blob; returns when its certificate is final. Raises InvalidRequest, Unavailable."""
-        job = self._service.job(self.begin(data))
-        return await asyncio.shield(job.task)
+        return await asyncio.shield(self.begin(data).task)
 
     async def get(self, commitment: bytes) -> bytes:
         """The blob. Raises UnknownBlob, Unavailable when too few rows can be had."""
-        if await self._service.ledger.certified(commitment) is None:
-            raise UnknownBlob(f"no blob 0x{commitment.hex()} is certified")
+        await self._newest(commitment)
         return (await self._service.get(commitment)).data
+
+    async def get_at(self, locator: Locator) -> bytes:
+        """The blob, if it is certified for that epoch and quorum. Raises UnknownBlob, Unavailable."""
+        newest = await self._newest(locator.commitment)
+        if Locator.of(newest.blob) != locator:
+            live = await self._service.ledger.live(0, LIVE_MAX)
+            if all(Locator.of(certified.blob) != locator for certified in live):
+                where = f"epoch {locator.epoch}, quorum {locator.quorum}"
+                raise UnknownBlob(f"blob 0x{locator.commitment.hex()} is not certified for {where}")
+        return (await self._service.get(locator.commitment)).data
 
     async def certified_in(self, first: int, last: int) -> Sequence[Certified]:
         """What the root blocks from `first` to `last` certified and is not past its expiry, in order."""
@@ -86,11 +76,12 @@ class Blobs:
         start = bisect_left(live, first, key=lambda certified: certified.block)
         return live[start : bisect_right(live, last, start, key=lambda certified: certified.block)]
 
+    async def _newest(self, commitment: bytes) -> Certified:
+        """The certificate that lasts longest. Raises UnknownBlob."""
+        certified = await self._service.ledger.certified(commitment)
+        if certified is None:
+            raise UnknownBlob(f"no blob 0x{commitment.hex()} is certified")
+        return certified
+
     def _stored(self, size: int, task: asyncio.Task[Certified]) -> None:
         self._waiting_bytes -= size
-
-
-def _lacks_signatures(job: PutJob) -> bool:
-    """Whether a failed put was paid for and offered, and too little stake signed."""
-    error = job.task.exception() if job.task.done() and not job.task.cancelled() else None
-    return isinstance(error, Unavailable) and job.progress.quorum > 0 and job.progress.stake < job.progress.quorum

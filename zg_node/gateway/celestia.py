@@ -18,7 +18,7 @@ from zg_node.da.encoding import BUNDLE_BLOBS_MAX
 from zg_node.errors import InvalidMessage, InvalidRequest, Unavailable
 from zg_node.gateway.blobs import UnknownBlob
 from zg_node.gateway.celestia_blob import COMMITMENT_BYTES, namespace_of, of_base64
-from zg_node.gateway.heights import Heights, in_json
+from zg_node.gateway.heights import Found, Heights, in_json
 from zg_node.gateway.http import Request, Response, json, text
 from zg_node.gateway.inclusion import InclusionProof
 
@@ -107,14 +107,13 @@ class Celestia:
 
     async def _get_proof(self, parameters: Parameters) -> list[dict[str, object]]:
         """(height, namespace, commitment): see inclusion.py."""
-        found = await self.heights.find(*_place(parameters))
-        proof = await asyncio.to_thread(InclusionProof.of, found.bundle, found.blob.namespace, found.entry)
-        return proof.to_json()
+        return await asyncio.to_thread(_prove, await self.heights.find(*_place(parameters)))
 
     async def _included(self, parameters: Parameters) -> bool:
         """(height, namespace, proof, commitment): whether the proof shows that the height has the blob."""
         height, namespace = _height(parameters), namespace_of(_argument(parameters, 1))
-        proof, commitment = InclusionProof.of_json(_argument(parameters, 2)), _commitment(_argument(parameters, 3))
+        commitment = _commitment(_argument(parameters, 3))
+        proof = await asyncio.to_thread(InclusionProof.of_json, _argument(parameters, 2))
         if proof.commitment not in await self.heights.certified(height):
             return False
         try:
@@ -122,6 +121,10 @@ class Celestia:
         except InvalidMessage:
             return False
         return await asyncio.to_thread(blob.commitment) == commitment
+
+
+def _prove(found: Found) -> list[dict[str, object]]:
+    return InclusionProof.of(found.bundle, found.blob.namespace, found.entry).to_json(found.blob.namespace)
 
 
 def _place(parameters: Parameters) -> tuple[int, bytes, bytes]:

@@ -49,7 +49,7 @@ class CelestiaBlob:
         data = of_base64(value.get("data"), "data")
         if not data:
             raise InvalidRequest("a blob has data")
-        if (version, len(signer)) not in ((0, 0), (1, SIGNER_BYTES)):
+        if type(version) is not int or (version, len(signer)) not in ((0, 0), (1, SIGNER_BYTES)):
             raise InvalidRequest("share_version is 0, or 1 with a signer of 20 bytes")
         blob = cls(namespace_of(value.get("namespace")), data, version, signer)
         return blob, of_base64(value.get("commitment") or "", "commitment")
@@ -101,7 +101,7 @@ class CelestiaBlob:
         return tuple(roots)
 
     def commitment(self) -> bytes:
-        """32 bytes. Takes about 2 ms for each MiB."""
+        """32 bytes; hashes every share, so large blobs are for a thread."""
         return _merkle_root(self.subtree_roots())
 
 

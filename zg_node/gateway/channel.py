@@ -50,6 +50,7 @@ class Channel:
         while not self._whole:
             try:
                 self._look()
+                await self._taken()
                 if self._whole:
                     break
                 if self._framing.state is not ConnectionState.OPEN:
@@ -75,6 +76,10 @@ class Channel:
         if self._framing.state is not ConnectionState.OPEN:
             return
         self._write(self._framing.send(TextMessage(text.decode())))
+        await self._taken()
+
+    async def _taken(self) -> None:
+        """Wait until the client has taken most of what was written. Raises OSError."""
         try:
             async with asyncio.timeout(SEND_S):
                 await self._writer.drain()

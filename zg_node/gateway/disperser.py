@@ -4,99 +4,85 @@
     GetBlobStatus {request id 1}                 → {status 1, info 2 {header 1 {root 1, epoch 2, quorum 3}}}
     RetrieveBlob  {root 1, epoch 2, quorum 3}    → {data 1}
 
-A storage root is a commitment of ours, and says alone which bytes are meant. A request id is the number of a put in
-this process: after a restart it is unknown, and the client disperses again. A blob that is certified already costs
-nothing then.
+A storage root is a commitment of ours. It says alone which bytes are meant; epoch and quorum have to be those of a
+certificate all the same, as clients of 0G expect.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from enum import IntEnum
 from typing import Final, TypeAlias
 
 import grpc
 
 from zg_node.errors import InvalidConfig, InvalidMessage, InvalidRequest, Unavailable
-from zg_node.gateway.blobs import Blobs, Progress, UnknownBlob
+from zg_node.gateway.blobs import Blobs, UnknownBlob
+from zg_node.gateway.locator import Locator
 from zg_node.gateway.protobuf import bytes_field, decode, encode, number_field
+from zg_node.gateway.requests import Requests, Status
 
 SERVICE: Final = "disperser.Disperser"
 MESSAGE_SLACK_BYTES: Final = 1_024
 """Of a message around the blob."""
 CALLS_MAX: Final = 16
 """At one time; the others are refused, since each may hold a blob."""
+CONNECTION_CALLS_MAX: Final = 4
+"""At one time on a connection; the others wait in the client, which cannot take every place by calls without an end."""
+CONNECTION_MAX_MS: Final = 300_000
+"""Then a client has to connect again, and LAST_CALLS_MS later what it has not ended is ended for it."""
+LAST_CALLS_MS: Final = 60_000
 CLOSE_S: Final = 1.0
 ROOT_BYTES: Final = 32
-REQUEST_ID_BYTES: Final = 8
 
 Call: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
-
-
-class Status(IntEnum):
-    """Of a blob."""
-
-    UNKNOWN = 0
-    PROCESSING = 1
-    CONFIRMED = 2
-    FAILED = 3
-    FINALIZED = 4
-    INSUFFICIENT_SIGNATURES = 5
-
-
-STATUS: Final = {
-    Progress.UNDER_WAY: Status.PROCESSING,
-    Progress.UNSIGNED: Status.INSUFFICIENT_SIGNATURES,
-    Progress.FAILED: Status.FAILED,
-    Progress.FINAL: Status.FINALIZED,
-}
 
 
 class Disperser:
     """The three calls, from message to message."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, requests: Requests) -> None:
         self._blobs = blobs
+        self._requests = requests
 
     async def disperse(self, message: bytes) -> bytes:
         """Raises InvalidMessage, InvalidRequest, Unavailable."""
-        number = self._blobs.begin(bytes_field(decode(message), 1))
-        return encode(((1, int(Status.PROCESSING)), (2, number.to_bytes(REQUEST_ID_BYTES, "big"))))
+        request_id = self._requests.add(self._blobs.begin(bytes_field(decode(message), 1)))
+        return encode(((1, int(Status.PROCESSING)), (2, request_id)))
 
     async def status(self, message: bytes) -> bytes:
-        """Raises InvalidMessage, InvalidRequest."""
-        request_id = bytes_field(decode(message), 1)
-        if len(request_id) != REQUEST_ID_BYTES:
-            raise InvalidRequest(f"a request id of {len(request_id)} bytes: it has {REQUEST_ID_BYTES}")
-        progress, certified = self._blobs.progress(int.from_bytes(request_id, "big"))
-        if certified is None:
-            return encode(((1, int(STATUS[progress])),))
-        blob = certified.blob
-        header = encode(((1, blob.commitment), (2, blob.epoch), (3, blob.quorum)))
-        return encode(((1, int(STATUS[progress])), (2, encode(((1, header),)))))
+        """Raises InvalidMessage, UnknownBlob."""
+        outcome = self._requests.find(bytes_field(decode(message), 1))
+        if outcome is None:
+            raise UnknownBlob("no such request, or it is long over: disperse the blob again")
+        info = b""
+        if (locator := outcome.locator) is not None:
+            header = encode(((1, locator.commitment), (2, locator.epoch), (3, locator.quorum)))
+            info = encode(((1, header),))
+        return encode(((1, int(outcome.status)), (2, info)))
 
     async def retrieve(self, message: bytes) -> bytes:
         """Raises InvalidMessage, InvalidRequest, Unavailable."""
         fields = decode(message)
-        root = bytes_field(fields, 1)
-        number_field(fields, 2)
-        number_field(fields, 3)
-        if len(root) != ROOT_BYTES:
-            raise InvalidRequest(f"a storage root of {len(root)} bytes: it has {ROOT_BYTES}")
-        return encode(((1, await self._blobs.get(root)),))
+        locator = Locator(bytes_field(fields, 1), number_field(fields, 2), number_field(fields, 3))
+        if len(locator.commitment) != ROOT_BYTES:
+            raise InvalidRequest(f"a storage root of {len(locator.commitment)} bytes: it has {ROOT_BYTES}")
+        return encode(((1, await self._blobs.get_at(locator)),))
 
 
 class DisperserServer:
     """The gRPC listener. Create, start and close it on the event loop."""
 
-    def __init__(self, blobs: Blobs, host: str, port: int) -> None:
-        """`port` 0 takes a free one."""
-        disperser = Disperser(blobs)
+    def __init__(self, blobs: Blobs, requests: Requests, host: str, port: int) -> None:
+        """`port` 0 takes a free one. Raises InvalidConfig."""
+        disperser = Disperser(blobs, requests)
         size = blobs.max_bytes + MESSAGE_SLACK_BYTES
         self._server = grpc.aio.server(
             options=(
                 ("grpc.max_receive_message_length", size),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.max_concurrent_streams", CONNECTION_CALLS_MAX),
+                ("grpc.max_connection_age_ms", CONNECTION_MAX_MS),
+                ("grpc.max_connection_age_grace_ms", LAST_CALLS_MS),
                 ("grpc.so_reuseport", 0),
             ),
             maximum_concurrent_rpcs=CALLS_MAX,

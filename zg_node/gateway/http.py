@@ -27,7 +27,8 @@ from zg_node.rpc.http import JSON, TEXT, host_allowed
 log = logging.getLogger("zg.gateway")
 
 HEAD_MAX_BYTES: Final = 16_384
-"""Of a request line with headers that is not complete yet; one that is complete came in READ_BYTES more at most."""
+"""Of a request line with headers that is not complete yet, and of what a client sends instead of a body, such as the
+trailers after one; what is complete came in READ_BYTES more at most."""
 CONNECTIONS_MAX: Final = 128
 READ_BYTES: Final = 65_536
 HELD_MAX_BYTES: Final = 512 << 20
@@ -168,9 +169,10 @@ class _Connection:
         self._parser = httptools.HttpRequestParser(self)
         self._request = Request()
         self._whole: list[Request] = []
-        self._head_bytes = 0
-        self._in_head = False
         self._begun = False
+        self._advanced = False
+        self._stalled_bytes = 0
+        """Since the request advanced: its head was complete, or a piece of its body came."""
         self._rest: bytes | None = None
         """What follows a request that asks for another protocol."""
         self._held_bytes = 0
@@ -210,6 +212,7 @@ class _Connection:
         return True
 
     def _feed(self, data: bytes) -> None:
+        self._advanced = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -220,10 +223,9 @@ class _Connection:
             raise
         except httptools.HttpParserError as error:
             raise Refused(text(HTTPStatus.BAD_REQUEST, f"malformed HTTP request: {error}")) from error
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_MAX_BYTES:
-                raise Refused(text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head too large"))
+        self._stalled_bytes = self._stalled_bytes + len(data) if self._begun and not self._advanced else 0
+        if self._stalled_bytes > HEAD_MAX_BYTES:
+            raise Refused(text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head or trailers too large"))
 
     async def _upgrade(self, request: Request, rest: bytes) -> None:
         """Speak what the request asks for. Raises Refused."""
@@ -271,8 +273,7 @@ class _Connection:
 
     def on_message_begin(self) -> None:
         self._request = Request()
-        self._head_bytes = 0
-        self._in_head = self._begun = True
+        self._begun = True
 
     def on_url(self, part: bytes) -> None:
         self._request.target += part
@@ -281,7 +282,7 @@ class _Connection:
         self._request.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._advanced = True
         request, server = self._request, self._server
         request.method = self._parser.get_method()
         request.keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() == "1.1"
@@ -294,6 +295,7 @@ class _Connection:
             self._writer.write(CONTINUE)
 
     def on_body(self, part: bytes) -> None:
+        self._advanced = True
         if len(self._request.body) + len(part) > self._server.body_max_bytes:
             raise Refused(self._too_large())
         if not self._server.budget.take(len(part)):

@@ -2,26 +2,35 @@
 
     certificate ─▶ commitment = SHA-256(header) ─▶ row root ─▶ cell 0 of row 0 ─▶ bundle's head ─▶ its index ─▶ entry
 
-Clients pass proofs on as JSON in the shape of Celestia's list of range proofs: one, whose `start` and `end` are the
-blob's bytes in the bundle and whose `nodes` are header, cell, the cell's path, and the namespace's proof.
+Clients pass proofs on as JSON in the shape of Celestia's list of range proofs, and some take the nodes for namespaced
+hashes. So there is one range proof, whose `start` and `end` are the blob's bytes in the bundle. Its nodes are pieces of
+32 bytes, with the namespace twice before each and zeros at the end, of
+
+    lengths of cell and path u16, of the namespace's proof u32 ‖ header 81 ‖ cell ‖ path ‖ namespace's proof
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import accumulate, pairwise
 from typing import Final
 
 from zg_node import _core
-from zg_node.da.encoding import HEADER_BYTES, BundledBlob
+from zg_node.da.encoding import HEADER_BYTES, NAMESPACE_BYTES, BundledBlob
 from zg_node.errors import InvalidMessage, InvalidRequest
 from zg_node.gateway.celestia_blob import of_base64, to_base64
 
-NODES: Final = 4
+NODE_SPAN_BYTES: Final = 2 * NAMESPACE_BYTES
+"""Of a namespaced hash: the least and the greatest namespace below it."""
+NODE_HASH_BYTES: Final = 32
 CELL_HELD_BYTES: Final = 1_024
 PATH_MAX_BYTES: Final = 32 * 64
 NAMESPACE_PROOF_MAX_BYTES: Final = 16 << 20
+
+_LENGTHS = struct.Struct(">HHI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +69,17 @@ class InclusionProof:
                 return entry
         raise InvalidMessage("the namespace has no such blob")
 
-    def to_json(self) -> list[dict[str, object]]:
+    def to_json(self, namespace: bytes) -> list[dict[str, object]]:
         """As clients keep it."""
-        nodes = [to_base64(node) for node in (self.header, self.cell, self.path, self.namespace_proof)]
+        parts = self.cell, self.path, self.namespace_proof
+        packed = _LENGTHS.pack(*map(len, parts)) + self.header + b"".join(parts)
+        packed += bytes(-len(packed) % NODE_HASH_BYTES)
+        pieces = (packed[at : at + NODE_HASH_BYTES] for at in range(0, len(packed), NODE_HASH_BYTES))
         return [
             {
                 "start": self.start,
                 "end": self.end,
-                "nodes": nodes,
+                "nodes": [to_base64(namespace + namespace + piece) for piece in pieces],
                 "leaf_hash": "",
                 "is_max_namespace_ignored": True,
             }
@@ -75,18 +87,25 @@ class InclusionProof:
 
     @classmethod
     def of_json(cls, value: object) -> InclusionProof:
-        """Raises InvalidRequest for what `to_json` does not give."""
-        if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], dict):
+        """Raises InvalidRequest for what `to_json` does not give; some clients leave the list around it away."""
+        if isinstance(value, list) and len(value) == 1:
+            (value,) = value
+        if not isinstance(value, dict):
             raise InvalidRequest("a proof is a list of one range proof")
-        start, end, nodes = (value[0].get(name) for name in ("start", "end", "nodes"))
-        if type(start) is not int or type(end) is not int or not isinstance(nodes, list) or len(nodes) != NODES:
-            raise InvalidRequest("a range proof has start, end and four nodes")
-        header, cell, path, namespace_proof = (of_base64(node, "a node") for node in nodes)
-        _bound("header", header, HEADER_BYTES)
+        start, end, nodes = (value.get(name) for name in ("start", "end", "nodes"))
+        if type(start) is not int or type(end) is not int or not isinstance(nodes, list):
+            raise InvalidRequest("a range proof has start, end and nodes")
+        packed = b"".join(map(_piece, nodes))
+        if len(packed) < _LENGTHS.size:
+            raise InvalidRequest("a proof without nodes")
+        cell, path, namespace_proof = _LENGTHS.unpack_from(packed)
         _bound("cell", cell, CELL_HELD_BYTES)
         _bound("path", path, PATH_MAX_BYTES)
         _bound("namespace proof", namespace_proof, NAMESPACE_PROOF_MAX_BYTES)
-        return cls(start, end, header, cell, path, namespace_proof)
+        cuts = list(accumulate((_LENGTHS.size, HEADER_BYTES, cell, path, namespace_proof)))
+        if len(packed) != cuts[-1] + -cuts[-1] % NODE_HASH_BYTES or any(packed[cuts[-1] :]):
+            raise InvalidRequest(f"a proof of {len(nodes)} nodes, which are not as many as its parts need")
+        return cls(start, end, *(packed[begin:stop] for begin, stop in pairwise(cuts)))
 
 
 def entries(bundle: bytes, namespace: bytes) -> Sequence[BundledBlob]:
@@ -97,6 +116,14 @@ def entries(bundle: bytes, namespace: bytes) -> Sequence[BundledBlob]:
         return ()
 
 
-def _bound(name: str, value: bytes, most: int) -> None:
-    if len(value) > most:
-        raise InvalidRequest(f"a {name} of {len(value)} bytes: at most {most} belong to a proof")
+def _piece(node: object) -> bytes:
+    """What a node carries."""
+    data = of_base64(node, "a proof's node")
+    if len(data) != NODE_SPAN_BYTES + NODE_HASH_BYTES:
+        raise InvalidRequest(f"a proof's node of {len(data)} bytes: it has {NODE_SPAN_BYTES + NODE_HASH_BYTES}")
+    return data[NODE_SPAN_BYTES:]
+
+
+def _bound(name: str, size: int, most: int) -> None:
+    if size > most:
+        raise InvalidRequest(f"a {name} of {size} bytes: at most {most} belong to a proof")

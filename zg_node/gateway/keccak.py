@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import plyvel
-
-from zg_node.errors import Corrupt
+from zg_node.gateway.index import open_index
 
 DIGEST_BYTES = 32
 
@@ -19,11 +17,7 @@ class KeccakIndex:
 
     def __init__(self, directory: Path) -> None:
         """Open or begin it. Raises Corrupt, OSError."""
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._db = plyvel.DB(str(directory), create_if_missing=True)
-        except plyvel.Error as error:
-            raise Corrupt(f"{directory} does not open: {error}. Remove it to begin an empty index") from error
+        self._db = open_index(directory)
 
     def find(self, digest: bytes) -> bytes | None:
         """The commitment, 32 bytes."""

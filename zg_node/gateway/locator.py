@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from zg_node.da.certificate import Blob
 from zg_node.errors import InvalidRequest
 
 KECCAK_TYPE: Final = 0x00
@@ -31,6 +32,12 @@ class Mode(Enum):
     STANDARD = "standard"
 
 
+_PREFIXES: Final = {
+    Mode.OPTIMISM: bytes((GENERIC_TYPE, LAYER_BYTE)),
+    Mode.STANDARD: bytes((STANDARD_VERSION,)),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Locator:
     """A blob under the certificate that it was stored with."""
@@ -40,10 +47,24 @@ class Locator:
     epoch: int
     quorum: int
 
+    @classmethod
+    def of(cls, blob: Blob) -> Locator:
+        """Of a certified blob."""
+        return cls(blob.commitment, blob.epoch, blob.quorum)
+
     def encode(self, mode: Mode) -> bytes:
         """50 bytes, or 49 in the standard mode."""
-        prefix = bytes((GENERIC_TYPE, LAYER_BYTE)) if mode is Mode.OPTIMISM else bytes((STANDARD_VERSION,))
-        return prefix + _LOCATOR.pack(self.epoch, self.quorum, self.commitment)
+        return _PREFIXES[mode] + _LOCATOR.pack(self.epoch, self.quorum, self.commitment)
+
+    @classmethod
+    def decode(cls, data: bytes, mode: Mode) -> Locator:
+        """Raises InvalidRequest for what `encode` does not give."""
+        prefix = _PREFIXES[mode]
+        if not data.startswith(prefix) or len(data) != len(prefix) + _LOCATOR.size:
+            expected = f"0x{prefix.hex()} and {_LOCATOR.size} bytes"
+            raise InvalidRequest(f"a commitment of {len(data)} bytes that is none of ours: {expected}")
+        epoch, quorum, commitment = _LOCATOR.unpack_from(data, len(prefix))
+        return cls(commitment, epoch, quorum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +87,8 @@ def parse(text: str, mode: Mode) -> Locator | Keccak:
         data = bytes.fromhex(text[2:])
     except ValueError as error:
         raise InvalidRequest("a commitment is 0x and hexadecimal digits") from error
-    if mode is Mode.STANDARD:
-        return _locator(data, bytes((STANDARD_VERSION,)))
-    if data[:1] == bytes((KECCAK_TYPE,)):
+    if mode is Mode.OPTIMISM and data[:1] == bytes((KECCAK_TYPE,)):
         if len(data) != 33:
             raise InvalidRequest(f"a keccak commitment of {len(data)} bytes: it has 33")
         return Keccak(data[1:])
-    return _locator(data, bytes((GENERIC_TYPE, LAYER_BYTE)))
-
-
-def _locator(data: bytes, prefix: bytes) -> Locator:
-    if not data.startswith(prefix) or len(data) != len(prefix) + _LOCATOR.size:
-        expected = f"0x{prefix.hex()} and {_LOCATOR.size} bytes"
-        raise InvalidRequest(f"a commitment of {len(data)} bytes that is none of ours: {expected}")
-    epoch, quorum, commitment = _LOCATOR.unpack_from(data, len(prefix))
-    return Locator(commitment, epoch, quorum)
+    return Locator.decode(data, mode)

@@ -20,6 +20,7 @@ from zg_node.gateway.channel import Channel
 from zg_node.gateway.heights import Heights
 from zg_node.gateway.http import HttpServer, Route, Talk
 from zg_node.gateway.keccak import KeccakIndex
+from zg_node.gateway.requests import Requests
 
 log = logging.getLogger("zg.gateway")
 
@@ -65,7 +66,9 @@ class Gateways:
             from zg_node.gateway.disperser import DisperserServer
         except ModuleNotFoundError as error:
             raise InvalidConfig(f"gateway.disperser needs {error.name}: pip install 'zg-node[gateway]'") from error
-        server = DisperserServer(self._blobs, self._settings.host, self._settings.disperser_port)
+        requests = Requests(self._home / "gateway" / "requests")
+        self._open.callback(requests.close)
+        server = DisperserServer(self._blobs, requests, self._settings.host, self._settings.disperser_port)
         self._open.push_async_callback(server.close)
         await server.start()
         self._listening("disperser", server.port)
