@@ -5,7 +5,7 @@ are a few megabytes each and pass through a dozen threads: without bounds hundre
 The core's own memory is mimalloc's and not concerned.
 
 Python frees by reference counts; its collector only finds cycles, of which a node makes few. At its usual rate it
-takes a tenth of the processor while messages are parsed, and a look through all objects delays votes.
+competes with the parsing of messages for the processor, and a look through all objects delays votes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ import gc
 import sys
 
 ARENAS_MAX = 2
-MMAP_FROM_BYTES = 256 * 1024
-"""Blocks from this size on are mapped for themselves and given back when they are freed."""
+MMAP_FROM_BYTES = 8 * 1024 * 1024
+"""Blocks from this size on are mapped for themselves and given back when they are freed. Messages with rows of blobs
+are half as long, and would have the system clear fresh pages for every copy."""
+KEEP_MAX_BYTES = 64 * 1024 * 1024
+"""Free memory at an arena's end that is kept for what comes next, until `trim`."""
 
 COLLECT_AFTER = (50_000, 20, 100)
 """New objects before a look at the young ones; looks of the younger before one at the older; and again."""
 
+_M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
@@ -31,6 +35,7 @@ def bound() -> None:
     if libc is not None:
         libc.mallopt(_M_ARENA_MAX, ARENAS_MAX)
         libc.mallopt(_M_MMAP_THRESHOLD, MMAP_FROM_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, KEEP_MAX_BYTES)
 
 
 def trim() -> None:

@@ -97,3 +97,17 @@ def test_neither_peers_nor_certificates_grow_without_bound() -> None:
     sent = relay.due(["a"], GRACE_MS)
     assert [found.view for _, found in sent] == list(range(6 + PENDING_MAX, 6 + 2 * PENDING_MAX))
     assert len(relay._known) <= PEERS_MAX
+
+
+def test_a_listener_sends_a_certificate_to_a_few_and_reaches_everybody_in_turn() -> None:
+    relay, peers = Relay(), list("abcde")
+    told: list[str] = []
+    for view in range(1, 6):
+        relay.add(certificate(VoteKind.FINALIZE, view), 0)
+        sent = [peer for peer, _ in relay.due(peers, GRACE_MS, most=2)]
+        assert len(sent) == len(set(sent)) == 2
+        told += sent
+    assert set(told) == set(peers)
+    assert relay.due(peers, GRACE_MS, most=2) == []
+    relay.add(certificate(VoteKind.FINALIZE, 6), 0)
+    assert [peer for peer, _ in relay.due(["a", "b"], GRACE_MS, most=2)] == ["a", "b"]

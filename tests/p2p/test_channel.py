@@ -12,8 +12,8 @@ import trio
 import trio.testing
 
 from zg_node.p2p import reactor as reactor_module
-from zg_node.p2p.channel import PIECES_MAX, Channel
-from zg_node.p2p.framing import Buffer
+from zg_node.p2p.channel import Channel
+from zg_node.p2p.framing import PIECES_MAX, Buffer
 from zg_node.p2p.reactor import Reactor, install
 
 

@@ -7,8 +7,10 @@ from zg_node.p2p.framing import (
     LENGTH_BYTES,
     PART_HEADER,
     PART_MAX_BYTES,
+    PIECE_MIN_BYTES,
     Frame,
     Parts,
+    Pieces,
     Splitter,
     number,
     pack,
@@ -30,6 +32,27 @@ def test_frames_come_out_as_they_went_in_however_the_bytes_are_cut(bodies: list[
     splitter = Splitter(50)
     found = [body for at in range(0, len(stream), cut) for body in splitter.feed(stream[at : at + cut])]
     assert found == bodies
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(1, 60))
+def test_pieces_give_back_what_they_were_given(added: list[bytes], limit: int) -> None:
+    pieces = Pieces()
+    for data in added:
+        pieces.add(memoryview(data))
+    taken = []
+    while pieces.size > limit:
+        taken.append(pieces.take(limit))
+        assert len(taken[-1]) <= limit
+    assert b"".join(taken) + pieces.join() == b"".join(added)
+    assert pieces.size == 0
+
+
+def test_tiny_pieces_become_larger_ones() -> None:
+    pieces = Pieces()
+    for _ in range(3 * PIECE_MIN_BYTES):
+        pieces.add(b"x")
+    assert [len(pieces.take(1 << 20)) for _ in range(3)] == [PIECE_MIN_BYTES] * 3
+    assert pieces.size == 0
 
 
 def test_a_frame_beyond_the_limit_is_refused_before_it_arrives() -> None:

@@ -76,6 +76,7 @@ def test_a_little_is_written_at_once_until_the_window_is_full_or_the_stream_over
             assert not out.write_now(piece + b"x")
             for _ in range(WINDOW_BYTES // len(piece)):
                 assert out.write_now(piece)
+            assert out.write_now(bytes(WINDOW_BYTES % len(piece)))
             assert not out.write_now(b"x")
             received = 0
             while received < WINDOW_BYTES:

@@ -9,6 +9,7 @@ when there are many validators.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -29,26 +30,31 @@ class Inbox:
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: deque[Event] = deque()
+        self._awaited: asyncio.Future[None] | None = None
+        """Done as soon as there is an event, while `take` waits for one."""
         self._received = 0
 
     def put(self, event: Event) -> None:
         """Add an event of our own."""
-        self._events.put_nowait(event)
+        self._events.append(event)
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_result(None)
 
     def receive(self, peer: str, message: Message) -> bool:
         """Add a peer's message; returns whether there was room."""
         if self._received >= RECEIVED_MAX:
             return False
         self._received += 1
-        self._events.put_nowait(Received(message, peer))
+        self.put(Received(message, peer))
         return True
 
     async def take(self, claims: Callable[[Message], Sequence[Claim]]) -> list[Event]:
         """What waits, once there is something; `claims` says which signatures a message needs."""
-        events = [await self._events.get()]
-        while not self._events.empty() and len(events) < TAKEN_MAX:
-            events.append(self._events.get_nowait())
+        if not self._events:
+            self._awaited = asyncio.get_running_loop().create_future()
+            await self._awaited
+        events = [self._events.popleft() for _ in range(min(len(self._events), TAKEN_MAX))]
         received = sum(isinstance(event, Received) for event in events)
         self._received -= received
         return self._verified(events, claims) if received >= BATCH_MIN else events

@@ -270,6 +270,11 @@ class Instance(Protocol):
         ...
 
     @property
+    def votes(self) -> bool:
+        """Whether this node is one of the epoch's validators."""
+        ...
+
+    @property
     def proposes_next(self) -> bool:
         """Whether the child of the final block is this validator's to propose, and nothing is under way."""
         ...

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import rlp
-
 from zg_node.consensus.messages import CERTIFICATE_MAX_BYTES, Certificate, Domain, VoteKind
 from zg_node.consensus.votes import VALIDATORS_MAX, Validator, ValidatorSet
 from zg_node.errors import InvalidMessage
 from zg_node.types.block import CONSENSUS_HEADER_MAX_BYTES, HEADER_MAX_BYTES, ConsensusHeader, Header
+from zg_node.types.encoding import encode
 from zg_node.types.hashing import keccak
 from zg_node.types.shape import decode
 
@@ -40,7 +39,7 @@ class EpochProof:
 
     def encode(self) -> bytes:
         parts = [self.header.raw, self.consensus.encode(), self.certificate.encode(), encode_members(self.members)]
-        return bytes(rlp.encode(parts))
+        return encode(parts)
 
     @classmethod
     def decode(cls, data: bytes) -> EpochProof:
@@ -101,7 +100,7 @@ class Trusted:
 
 def encode_members(members: tuple[Validator, ...]) -> bytes:
     """RLP [[address, stake] …], ascending by address."""
-    return bytes(rlp.encode([[v.address, v.stake] for v in members]))
+    return encode([[v.address, v.stake] for v in members])
 
 
 def decode_members(data: bytes) -> tuple[Validator, ...]:

@@ -15,8 +15,10 @@ without its validator set. Encodings are RLP lists; `decode` accepts only what `
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from zg_node.errors import InvalidMessage
 from zg_node.types.block import BODY_MAX_BYTES, Block
@@ -28,6 +30,8 @@ SIGNATURE_BYTES = 65
 CERTIFICATE_MAX_BYTES = 64 * 1024
 VOTE_MAX_BYTES = 256
 PROPOSAL_MAX_BYTES = BODY_MAX_BYTES + 4096
+DIGESTS_MAX = 256
+"""Digests that are remembered: all validators vote for the same few."""
 
 
 class VoteKind(IntEnum):
@@ -49,15 +53,19 @@ class Domain:
 
     def vote_digest(self, kind: VoteKind, view: int, block_hash: bytes) -> bytes:
         """32 bytes to sign for a vote; `block_hash` is zero for SKIP."""
-        return keccak(b"ZGVOTE1" + bytes([kind]) + self._bound(view) + block_hash)
+        return _vote_digest(self, kind, view, block_hash)
 
     def proposal_digest(self, view: int, parent_view: int, block_hash: bytes) -> bytes:
         """32 bytes to sign for a proposal."""
         return keccak(b"ZGPROP1\0" + self._bound(view) + parent_view.to_bytes(8, "big") + block_hash)
 
     def _bound(self, view: int) -> bytes:
-        numbers = (self.chain_id, self.epoch, view)
-        return self.network + b"".join(number.to_bytes(8, "big") for number in numbers)
+        return self.network + struct.pack(">QQQ", self.chain_id, self.epoch, view)
+
+
+@lru_cache(DIGESTS_MAX)
+def _vote_digest(domain: Domain, kind: VoteKind, view: int, block_hash: bytes) -> bytes:
+    return keccak(b"ZGVOTE1" + bytes([kind]) + domain._bound(view) + block_hash)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@
 
 Votes go to everyone, so nearly everyone makes the same certificates; sending each to all would double what a block
 costs. It helps those alone that have missed votes: who is connected to a part of the validators, or only listens. What
-a peer says tells what it knows. A peer that lies about it harms itself.
+a peer says tells what it knows. A peer that lies about it harms itself. Nodes that only listen never show what they
+know, and each would send every certificate to all the others: they send it to a few, each time to others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zg_node.consensus.instance import Message
@@ -19,6 +20,8 @@ GRACE_MS = 50
 """Between making a certificate and sending it. Below Δ: view timeouts leave room for it."""
 PEERS_MAX = 1024
 """Peers whose words are remembered."""
+LISTENER_PEERS_MAX = 3
+"""Peers to whom a node without a vote sends a certificate."""
 PENDING_MAX = 256
 """Certificates that wait for their time; the oldest goes first."""
 
@@ -63,15 +66,23 @@ class Relay:
         self._pending.append((now_ms + GRACE_MS, certificate))
         return self._pending[0][0]
 
-    def due(self, peers: Iterable[str], now_ms: int) -> list[tuple[str, Certificate]]:
-        """What to send now, and to whom."""
+    def due(self, peers: Sequence[str], now_ms: int, most: int = PEERS_MAX) -> list[tuple[str, Certificate]]:
+        """What to send now, and to whom: each certificate to `most` peers."""
         ready = [certificate for at_ms, certificate in self._pending if at_ms <= now_ms]
         self._pending = self._pending[len(ready) :]
-        return [(peer, certificate) for peer in peers for certificate in ready if not self._knows(peer, certificate)]
+        return [(peer, certificate) for certificate in ready for peer in self._lacking(peers, certificate, most)]
 
     def next_ms(self) -> int | None:
         """When something is due next."""
         return self._pending[0][0] if self._pending else None
+
+    def _lacking(self, peers: Sequence[str], certificate: Certificate, most: int) -> Sequence[str]:
+        """Those who have not shown it; of more than `most`, others in every view."""
+        lacking = [peer for peer in peers if not self._knows(peer, certificate)]
+        if len(lacking) <= most:
+            return lacking
+        start = certificate.view * most % len(lacking)
+        return (lacking[start:] + lacking[:start])[:most]
 
     def _knows(self, peer: str, certificate: Certificate) -> bool:
         known = self._known.get(peer)

@@ -53,7 +53,7 @@ from zg_node.consensus.instance import (
 )
 from zg_node.consensus.messages import Certificate
 from zg_node.consensus.pace import BlockClock, Pace
-from zg_node.consensus.relay import Relay
+from zg_node.consensus.relay import LISTENER_PEERS_MAX, PEERS_MAX, Relay
 from zg_node.consensus.votes import Claim, Verifier, verify
 from zg_node.consensus.wal import VoteLog
 from zg_node.errors import Corrupt, InvalidBlock, InvalidMessage, Unavailable
@@ -64,13 +64,15 @@ log = logging.getLogger("zg.consensus")
 
 T = TypeVar("T")
 
-SYNC_HERE_MS = 1.0
-"""While votes are durable sooner than this, they are written on the event loop: a thread takes longer to wake. A slower
-disk holds up nobody but the votes."""
+SYNC_HERE_MS = 3.0
+"""While votes are durable sooner than this, they are written on the event loop: a thread takes long to wake on a busy
+machine, and the step waits either way. A slower disk holds up nobody but the votes."""
 SYNCS_REMEMBERED = 4
 """Over how many of the last votes that is averaged."""
 ROOT_WAIT_S = 0.01
 """How long to wait before looking again whether a root block that a proposal imports is final here."""
+
+_NEVER = (-1, -1, -1)
 
 
 class Chain(Protocol):
@@ -158,9 +160,13 @@ class ShardConsensus:
         self._relay_timer: asyncio.TimerHandle | None = None
         self._view_timer: asyncio.TimerHandle | None = None
         self._due_timer: asyncio.TimerHandle | None = None
+        self._view_ms = self._due_ms = 0
+        """When they fire."""
         self._tasks = asyncio.TaskGroup()
         self._awaited_view = 0
         self._built_view = 0
+        self._scheduled = _NEVER
+        """Of what the due time was last made: view, newest notarized view, height."""
         self._fetching: set[bytes] = set()
         self.epoch = epochs.after(chain.head)
         self.instance = epochs.instance(self.epoch, self._restored())
@@ -209,6 +215,7 @@ class ShardConsensus:
                 while True:
                     for event in await self._inbox.take(self._claims):
                         await self._step(event)
+                    if self._scheduled != (self.instance.view, self._built_view, self._chain.head.number):
                         self._schedule()
         finally:
             for timer in (self._view_timer, self._due_timer, self._relay_timer):
@@ -306,7 +313,7 @@ class ShardConsensus:
         head = self._chain.head
         self.epoch = self._epochs.after(head)
         self.instance = self._epochs.instance(self.epoch, self._restored())
-        self._awaited_view = 0
+        self._awaited_view, self._scheduled = 0, _NEVER
         if self._conduct is not None:
             self._conduct.begin_epoch()
         log.info("shard=%d epoch=%d begins after height=%d", self._chain.shard, self.epoch, head.number)
@@ -324,7 +331,7 @@ class ShardConsensus:
             log.debug("shard=%d view=%d nothing proposed: %s", self._chain.shard, view, error)
         self._blocks.proposed(started, self._clock.monotonic_ms(), found=block is not None)
         if block is None:
-            self._awaited_view = 0
+            self._awaited_view, self._scheduled = 0, _NEVER
         self._inbox.put(Proposed(view, block))
 
     async def _execute(self, block: Block, certified: bool) -> None:
@@ -373,7 +380,8 @@ class ShardConsensus:
         assert self._network is not None, "only a network has somebody to send to"
         self._relay_timer = None
         peers = [peer.id for peer in self._network.peers()]
-        for peer, certificate in self._relay.due(peers, self._clock.monotonic_ms()):
+        most = PEERS_MAX if self.instance.votes else LISTENER_PEERS_MAX
+        for peer, certificate in self._relay.due(peers, self._clock.monotonic_ms(), most):
             self._network.send(peer, wire.encode(self._chain.shard, certificate))
         next_ms = self._relay.next_ms()
         if next_ms is not None:
@@ -383,22 +391,32 @@ class ShardConsensus:
 
     def _set_timer(self, at_ms: int) -> None:
         if self._view_timer is not None:
+            if at_ms == self._view_ms:
+                return
             self._view_timer.cancel()
-        self._view_timer = self._call_at(at_ms, self._inbox.put, TimedOut())
+        self._view_ms, self._view_timer = at_ms, self._call_at(at_ms, self._time_out)
+
+    def _time_out(self) -> None:
+        self._view_timer = None
+        self._inbox.put(TimedOut())
 
     def _schedule(self) -> None:
         """Set the timer after which a block is due in the current view."""
+        self._scheduled = (self.instance.view, self._built_view, self._chain.head.number)
         if self._awaited_view == self.instance.view:
             return
-        if self._due_timer is not None:
-            self._due_timer.cancel()
         due_ms = self._blocks.due_ms(waiting=self._chain.waiting())
+        if self._due_timer is not None:
+            if due_ms == self._due_ms:
+                return
+            self._due_timer.cancel()
         if due_ms <= self._clock.monotonic_ms():
             self._be_due()
         else:
-            self._due_timer = self._call_at(due_ms, self._be_due)
+            self._due_ms, self._due_timer = due_ms, self._call_at(due_ms, self._be_due)
 
     def _be_due(self) -> None:
+        self._due_timer = None
         if self._awaited_view != self.instance.view:
             self._awaited_view = self.instance.view
             self._inbox.put(Due())

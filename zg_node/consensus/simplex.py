@@ -82,6 +82,7 @@ class Simplex:
         """`is_last` says of a block, by its headers alone, whether it ends its epoch."""
         self.members = members
         self.domain = domain
+        self.votes = signer is not None
         self.view = restored.view + 1
         self.final_view = restored.view
         self.built_view = restored.view
@@ -101,11 +102,6 @@ class Simplex:
         """Views about which something has become known in this step."""
         self._diverged = False
         self._ended = False
-
-    @property
-    def final_hash(self) -> bytes:
-        """Hash of the last committed block."""
-        return self._record.tree.root_hash
 
     @property
     def proposes_next(self) -> bool:

@@ -21,13 +21,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 
-import rlp
-
 from zg_node.consensus.light import EpochProof
 from zg_node.consensus.messages import CERTIFICATE_MAX_BYTES, Certificate
 from zg_node.errors import InvalidMessage
 from zg_node.p2p.network import REQUEST_MAX_BYTES, RESPONSE_MAX_BYTES
 from zg_node.types.block import BODY_MAX_BYTES, ConsensusHeader, Header
+from zg_node.types.encoding import encode
 from zg_node.types.shape import decode
 
 PROTOCOL = "/zg/blocksync/1"
@@ -193,7 +192,7 @@ def _fields(data: bytes) -> list[bytes]:
 
 
 def _request(kind: Kind, *fields: int | bytes) -> bytes:
-    return bytes([kind]) + bytes(rlp.encode(list(fields)))
+    return bytes([kind]) + encode(fields)
 
 
 # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,8 +220,7 @@ class Status:
     shards: tuple[ShardStatus, ...]
 
     def encode(self) -> bytes:
-        rows = [[s.shard, s.number, s.hash, s.view, s.first] for s in self.shards]
-        return bytes(rlp.encode([self.network, rows]))
+        return encode([self.network, [[s.shard, s.number, s.hash, s.view, s.first] for s in self.shards]])
 
     @classmethod
     def decode(cls, data: bytes) -> Status:
@@ -277,7 +275,7 @@ class Range:
 
     def encode(self) -> bytes:
         headers = [[h.header.raw, h.consensus.encode()] for h in self.headers]
-        return bytes(rlp.encode([headers, list(self.bodies), self.body_size, self.certificate.encode()]))
+        return encode([headers, self.bodies, self.body_size, self.certificate.encode()])
 
     @classmethod
     def decode(cls, data: bytes) -> Range:
@@ -318,7 +316,7 @@ class Part:
         return len(self.data) == min(PART_MAX_BYTES, self.total - offset)
 
     def encode(self) -> bytes:
-        return bytes(rlp.encode([self.total, self.data]))
+        return encode([self.total, self.data])
 
     @classmethod
     def decode(cls, data: bytes) -> Part:
@@ -333,7 +331,7 @@ class Part:
 
 def encode_epochs(proofs: list[bytes]) -> bytes:
     """The answer to EPOCHS, of encoded proofs."""
-    return bytes(rlp.encode(proofs))
+    return encode(proofs)
 
 
 def decode_epochs(data: bytes) -> tuple[EpochProof, ...]:
@@ -355,7 +353,7 @@ class Manifest:
     """Keccak of each chunk, in order."""
 
     def encode(self) -> bytes:
-        return bytes(rlp.encode([self.number, self.block_hash, b"".join(self.chunks)]))
+        return encode([self.number, self.block_hash, b"".join(self.chunks)])
 
     @classmethod
     def decode(cls, data: bytes) -> Manifest:

@@ -57,6 +57,8 @@ T = TypeVar("T")
 ANSWER_TIMEOUT_S = 10.0
 STATUS_TIMEOUT_S = 3.0
 POLL_S = 1.0
+POLLED_MAX = 4
+"""Peers that are asked for their status at a time; the others have their turn at the next."""
 TICK_S = 0.5
 RETRY_S = 0.2
 """A block that refers to another shard's future is tried again after this long."""
@@ -265,6 +267,8 @@ class SyncService:
         self._network_hash = network_hash
         self._shards = shards
         self._polling: set[str] = set()
+        self._polled = 0
+        """Turns that peers have had."""
         self._tasks = asyncio.TaskGroup()
         self._running = False
         network.serve(PROTOCOL, server.answer)
@@ -287,10 +291,17 @@ class SyncService:
             self._running = True
             try:
                 while True:
-                    self.nudge()
+                    self._poll_some()
                     await asyncio.sleep(POLL_S)
             finally:
                 self._running = False
+
+    def _poll_some(self) -> None:
+        """Ask the peers whose turn it is; all of them where they are few."""
+        peers = self._network.peers()
+        for turn in range(self._polled, self._polled + min(len(peers), POLLED_MAX)):
+            self._poll_soon(peers[turn % len(peers)].id)
+        self._polled += POLLED_MAX
 
     def _on_peer(self, peer: Peer, connected: bool) -> None:
         if connected:

@@ -12,8 +12,7 @@ is integer arithmetic: a float's last digit may differ between machines, a block
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 from zg_node.types.block import ConsensusHeader, Header
 
@@ -37,11 +36,12 @@ class FeeRules:
     """Wei."""
     max_change_per_mille: int
     """How much a second of full load raises the base fee."""
+    divisor: int = field(init=False)
+    """K: gas of excess for an e-fold fee."""
 
-    @property
-    def divisor(self) -> int:
-        """K: gas of excess for an e-fold fee."""
-        return (self.gas_rate << LOGARITHM_BITS) // (2 * logarithm(self.max_change_per_mille))
+    def __post_init__(self) -> None:
+        divisor = (self.gas_rate << LOGARITHM_BITS) // (2 * logarithm(self.max_change_per_mille))
+        object.__setattr__(self, "divisor", divisor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,6 @@ class FeeState:
     """Gas that the block may use."""
 
 
-@lru_cache(maxsize=64)
 def logarithm(per_mille: int) -> int:
     """2^LOGARITHM_BITS · ln(1 + per_mille/1000), low by less than 2^10; `per_mille` from 1 to 1,000.
 

@@ -16,12 +16,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Protocol
 
-import rlp
-
 from zg_node import _core
 from zg_node.errors import InvalidMessage, ZgError
 from zg_node.p2p.network import GOSSIP_MAX_BYTES, Network, Offence
 from zg_node.types.block import StoredBlock
+from zg_node.types.encoding import encode
 from zg_node.types.shape import decode
 
 log = logging.getLogger("zg.gossip")
@@ -62,7 +61,7 @@ class Target(Protocol):
 
 def encode_batch(raws: Sequence[bytes]) -> bytes:
     """RLP list of EIP-2718 byte strings."""
-    return bytes(rlp.encode(list(raws)))
+    return encode(raws)
 
 
 def decode_batch(message: bytes) -> list[bytes]:

@@ -6,11 +6,9 @@ import os
 import select
 from typing import Protocol
 
-from zg_node.p2p.framing import Buffer
+from zg_node.p2p.framing import PIECES_MAX, Buffer, rest_of
 from zg_node.p2p.reactor import Reactor
 
-PIECES_MAX = 1024
-"""Pieces of output in one write; the system takes no more."""
 READ_MIN_BYTES = 8 * 1024
 READ_MAX_BYTES = 256 * 1024
 
@@ -88,17 +86,15 @@ class Channel:
                     self._blocked = False
                     self._watch()
                 return
-            now, later = pieces[:PIECES_MAX], pieces[PIECES_MAX:]
             try:
-                written = os.writev(self.descriptor, now)
+                written = os.writev(self.descriptor, pieces[:PIECES_MAX])
             except BlockingIOError:
                 written = 0
             except OSError:
                 self.end()
                 return
-            left = _after(now, written)
-            self._rest = left + later
-            if left:
+            self._rest = rest_of(pieces, written)
+            if len(self._rest) > max(0, len(pieces) - PIECES_MAX):
                 if not self._blocked:
                     self._blocked = True
                     self._watch()
@@ -136,12 +132,3 @@ class Channel:
         """Stop, and tell the endpoint."""
         self.close()
         self._endpoint.ended()
-
-
-def _after(pieces: list[Buffer], written: int) -> list[Buffer]:
-    """What is left of pieces when their first bytes are gone."""
-    for index, piece in enumerate(pieces):
-        if written < len(piece):
-            return [memoryview(piece)[written:], *pieces[index + 1 :]]
-        written -= len(piece)
-    return []

@@ -272,7 +272,7 @@ class P2pNetwork:
             self._child.tell(kind, *fields)
 
     def _offer(self, kind: Frame, *fields: bytes) -> bool:
-        self._metrics.sent[kind].inc()
+        self._metrics.sent[kind] += 1
         if self._child is not None and self._child.offer(kind, *fields):
             return True
         self._metrics.queue_drops.inc()
@@ -305,13 +305,13 @@ class P2pNetwork:
             handler(peer, connected)
 
     def _on_gossip(self, topic: bytes, source: bytes, message: bytes) -> None:
-        self._metrics.received[Frame.GOSSIP].inc()
+        self._metrics.received[Frame.GOSSIP] += 1
         handler = self._topics.get(topic.decode())
         if handler is not None:
             self._hand(handler, source.decode(), message)
 
     def _on_direct_frame(self, source: bytes, message: bytes) -> None:
-        self._metrics.received[Frame.DIRECT].inc()
+        self._metrics.received[Frame.DIRECT] += 1
         if self._direct is not None:
             self._hand(self._direct, source.decode(), message)
 
@@ -322,7 +322,7 @@ class P2pNetwork:
             self.report(source, Offence.MALFORMED)
 
     def _on_asked(self, key: bytes, peer: bytes, protocol: bytes, message: bytes) -> None:
-        self._metrics.received[Frame.ASKED].inc()
+        self._metrics.received[Frame.ASKED] += 1
         task = asyncio.get_running_loop().create_task(
             self._answer(key, peer.decode(), self._protocols[protocol.decode()], message)
         )

@@ -10,6 +10,7 @@ Lengths are big-endian. Everything is checked before memory is set aside for it.
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Iterator
 from enum import IntEnum
 
@@ -23,11 +24,53 @@ SMALL_MAX_BYTES = 64 * 1024
 """Largest message that goes over the direct stream; larger ones go over the bulk stream, in parts."""
 FRAME_MAX_BYTES = DIRECT_MAX_BYTES + 64 * 1024
 """Largest frame between a node and its host."""
+PIECES_MAX = 1024
+"""Pieces in one write; the system takes no more."""
+PIECE_MIN_BYTES = 4096
+"""A piece that is shorter grows before another one begins."""
 
 _LENGTH = struct.Struct(">I")
 _HEAD = struct.Struct(">IB")
 
 Buffer = bytes | bytearray | memoryview
+
+
+class Pieces:
+    """Bytes in the pieces in which they came, so that what is long is copied when it is whole and not before."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        self._taken = 0
+        """Bytes of the first piece that are gone: cutting them off would copy it for every small read."""
+        self.size = 0
+        """Bytes of all pieces."""
+
+    def add(self, data: Buffer) -> None:
+        """Append; what is tiny becomes part of the piece before it, so that overhead stays small."""
+        self.size += len(data)
+        if self._pieces and len(self._pieces[-1]) < PIECE_MIN_BYTES:
+            self._pieces[-1] += data
+        else:
+            self._pieces.append(bytes(data))
+
+    def take(self, limit: int) -> bytes:
+        """Remove and return the first piece, or as much of it as `limit` allows; there has to be one."""
+        data = self._pieces[0][self._taken : self._taken + limit]
+        self._taken += len(data)
+        self.size -= len(data)
+        if self._taken == len(self._pieces[0]):
+            self._pieces.popleft()
+            self._taken = 0
+        return data
+
+    def join(self) -> bytes:
+        """Remove and return everything."""
+        whole = b"".join(self._pieces)
+        if self._taken:
+            whole = whole[self._taken :]
+        self._pieces.clear()
+        self._taken = self.size = 0
+        return whole
 
 
 class Splitter:
@@ -38,9 +81,10 @@ class Splitter:
         self._limit = limit_bytes
         self._head = b""
         """The beginning of a length."""
-        self._body: bytearray | None = None
-        """A body that is not whole, of its full length."""
-        self._filled = 0
+        self._body = Pieces()
+        """A body that is not whole."""
+        self._missing = 0
+        """Bytes that the body lacks."""
 
     def feed(self, data: bytes | memoryview) -> list[memoryview]:
         """Take bytes as they came; returns the bodies that are complete now. They may be parts of `data`. Raises
@@ -48,7 +92,7 @@ class Splitter:
         if self._head:
             data, self._head = self._head + data, b""
         view, bodies = memoryview(data), list[memoryview]()
-        position, end = self._fill(view, bodies) if self._body is not None else 0, len(view)
+        position, end = self._fill(data, bodies) if self._missing else 0, len(view)
         while end - position >= LENGTH_BYTES:
             (length,) = _LENGTH.unpack_from(view, position)
             if length > self._limit:
@@ -56,23 +100,20 @@ class Splitter:
             start = position + LENGTH_BYTES
             position = start + length
             if position > end:
-                self._body, self._filled = bytearray(length), 0
+                self._missing = length
                 self._fill(view[start:], bodies)
                 return bodies
             bodies.append(view[start:position])
         self._head = bytes(view[position:])
         return bodies
 
-    def _fill(self, view: memoryview, bodies: list[memoryview]) -> int:
-        """Add to the body that is not whole; returns how much of `view` that takes."""
-        body = self._body
-        assert body is not None
-        size = min(len(body) - self._filled, len(view))
-        body[self._filled : self._filled + size] = view[:size]
-        self._filled += size
-        if self._filled == len(body):
-            bodies.append(memoryview(body))
-            self._body = None
+    def _fill(self, data: Buffer, bodies: list[memoryview]) -> int:
+        """Add to the body that is not whole; returns how much of `data` that takes."""
+        size = min(self._missing, len(data))
+        self._body.add(data if size == len(data) else memoryview(data)[:size])
+        self._missing -= size
+        if not self._missing:
+            bodies.append(memoryview(self._body.join()))
         return size
 
 
@@ -118,6 +159,15 @@ class Parts:
             return None
         message, self._message = self._message, bytearray()
         return message
+
+
+def rest_of(pieces: list[Buffer], written: int) -> list[Buffer]:
+    """What is left of pieces when their first bytes are gone."""
+    for index, piece in enumerate(pieces):
+        if written < len(piece):
+            return [memoryview(piece)[written:], *pieces[index + 1 :]]
+        written -= len(piece)
+    return []
 
 
 class Frame(IntEnum):

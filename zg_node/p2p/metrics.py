@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from zg_node.p2p.framing import Frame
 
@@ -27,8 +29,29 @@ HOST_GAUGES = {
 }
 
 
-SENT_KINDS = (Frame.PUBLISH, Frame.SEND, Frame.BROADCAST, Frame.REQUEST)
+SENT_KINDS = {
+    Frame.PUBLISH: "publish",
+    Frame.SEND: "send",
+    Frame.BROADCAST: "broadcast",
+    Frame.REQUEST: "request",
+}
 RECEIVED_KINDS = {Frame.GOSSIP: "gossip", Frame.DIRECT: "direct", Frame.ASKED: "request"}
+
+
+class Tally(Collector):
+    """A counter of messages by kind, made when it is asked for: a message is counted by `counts[kind] += 1`."""
+
+    def __init__(self, name: str, text: str, kinds: Mapping[Frame, str]) -> None:
+        self.counts = dict.fromkeys(kinds, 0)
+        self._name = name
+        self._text = text
+        self._kinds = kinds
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._name, self._text, labels=["kind"])
+        for kind, label in self._kinds.items():
+            family.add_metric([label], self.counts[kind])
+        yield family
 
 
 class P2pMetrics:
@@ -36,10 +59,11 @@ class P2pMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.peers = Gauge("zg_p2p_peers", "Connected peers.", registry=registry)
-        sent = Counter("zg_p2p_sent", "Messages given to the host.", ["kind"], registry=registry)
-        self.sent = {kind: sent.labels(kind.name.lower()) for kind in SENT_KINDS}
-        received = Counter("zg_p2p_received", "Messages taken from the host.", ["kind"], registry=registry)
-        self.received = {kind: received.labels(name) for kind, name in RECEIVED_KINDS.items()}
+        sent = Tally("zg_p2p_sent", "Messages given to the host.", SENT_KINDS)
+        received = Tally("zg_p2p_received", "Messages taken from the host.", RECEIVED_KINDS)
+        registry.register(sent)
+        registry.register(received)
+        self.sent, self.received = sent.counts, received.counts
         self.queue_drops = Counter(
             "zg_p2p_queue_drops", "Messages dropped because the host did not take them.", registry=registry
         )

@@ -9,6 +9,7 @@ Specification: noiseprotocol.org, section 5.1, and github.com/libp2p/specs, nois
 
 from __future__ import annotations
 
+import struct
 from typing import Any, Protocol
 
 from libp2p.abc import ISecureConn
@@ -17,7 +18,8 @@ from libp2p.security.noise.io import MAX_PLAINTEXT_LENGTH
 from zg_node.p2p.framing import Buffer
 
 LENGTH_BYTES = 2
-NONCE_PREFIX = bytes(4)
+NONCE = struct.Struct("<4xQ")
+"""Of the message with a number."""
 
 
 class Records(Protocol):
@@ -74,11 +76,11 @@ class NoiseRecords:
         return plains
 
     def _open_one(self, message: bytes | memoryview) -> bytes:
-        plain: bytes = self._decrypt(NONCE_PREFIX + self._received.to_bytes(8, "little"), message, None)
+        plain: bytes = self._decrypt(NONCE.pack(self._received), message, None)
         self._received += 1
         return plain
 
     def _seal_one(self, plain: bytes | memoryview) -> bytes:
-        message: bytes = self._encrypt(NONCE_PREFIX + self._sent.to_bytes(8, "little"), plain, None)
+        message: bytes = self._encrypt(NONCE.pack(self._sent), plain, None)
         self._sent += 1
         return message

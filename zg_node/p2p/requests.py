@@ -21,7 +21,7 @@ from libp2p.peer.id import ID
 from zg_node.errors import InvalidMessage, Unavailable
 from zg_node.p2p.basic import GuardedHost
 from zg_node.p2p.contain import Counts, contained
-from zg_node.p2p.framing import LENGTH_BYTES, Frame, number, prefixed, to_number
+from zg_node.p2p.framing import LENGTH_BYTES, Frame, Pieces, number, prefixed, to_number
 from zg_node.p2p.link import Link
 from zg_node.p2p.negotiation import confirm
 from zg_node.p2p.network import REQUEST_MAX_BYTES, RESPONSE_MAX_BYTES, Offence
@@ -40,6 +40,8 @@ QUESTION_TIMEOUT_S = 10.0
 """For a question to arrive."""
 ANSWER_TIMEOUT_S = 30.0
 """For the node to answer, and again for the peer to take the answer."""
+FIRST_BYTES = 32 * 1024
+"""Of an answer, with what is before it; the rest is written without being copied."""
 SENT_BY_PEERS = (Status.ANSWERED, Status.REFUSED, Status.INVALID)
 
 
@@ -90,7 +92,10 @@ class Requests:
                 question = await _read_body(stream, REQUEST_MAX_BYTES)
             status, answer = await self._ask_node(place[0], protocol, question)
             with trio.fail_after(ANSWER_TIMEOUT_S):
-                await stream.write(bytes((status,)) + prefixed(answer))
+                head = bytes((status,)) + len(answer).to_bytes(LENGTH_BYTES, "big")
+                await stream.write(head + answer[:FIRST_BYTES])
+                if len(answer) > FIRST_BYTES:
+                    await stream.write(memoryview(answer)[FIRST_BYTES:])
                 await stream.close()
 
     async def _ask_node(self, name: str, protocol: str, question: bytes) -> tuple[Status, bytes]:
@@ -184,15 +189,22 @@ def _counted(counter: Counter[tuple[str, str]], key: tuple[str, str]) -> Iterato
 
 async def _read_body(stream: PeerStream, limit: int) -> bytes:
     """A body behind its length, and nothing after it. Raises InvalidMessage, Unavailable, StreamReset."""
-    buffer = bytearray()
-    while True:
-        if len(buffer) >= LENGTH_BYTES:
-            length = to_number(buffer[:LENGTH_BYTES])
-            if length > limit or len(buffer) > LENGTH_BYTES + length:
-                raise InvalidMessage(f"a body of {length} bytes, where {limit} are allowed, or more than the body")
-            if len(buffer) == LENGTH_BYTES + length:
-                return bytes(memoryview(buffer)[LENGTH_BYTES:])
-        data = await stream.read_some()
-        if not data:
-            raise Unavailable("the stream ended within a body")
-        buffer += data
+    head, body = b"", Pieces()
+    while len(head) < LENGTH_BYTES:
+        head += await _read_some(stream)
+    length = to_number(head[:LENGTH_BYTES])
+    if length > limit:
+        raise InvalidMessage(f"a body of {length} bytes, where {limit} are allowed")
+    body.add(head[LENGTH_BYTES:])
+    while body.size < length:
+        body.add(await _read_some(stream))
+    if body.size > length:
+        raise InvalidMessage(f"more than the body of {length} bytes")
+    return body.join()
+
+
+async def _read_some(stream: PeerStream) -> bytes:
+    data = await stream.read_some()
+    if not data:
+        raise Unavailable("the stream ended within a body")
+    return data

@@ -100,10 +100,11 @@ class MeteredSocket(ReadWriteCloser):
         ahead, self._ahead = self._ahead, b""
         return ahead
 
-    def account(self, size: int) -> float:
-        """Count bytes of the peer; returns the seconds for which no more should be read."""
+    def account(self, size: int, now_s: float) -> float:
+        """Count bytes of the peer, come at this `trio.current_time()`; returns the seconds for which no more should be
+        read."""
         self._counts["bytes_received"] += size
-        pause_s = self._bucket.take(size, trio.current_time())
+        pause_s = self._bucket.take(size, now_s)
         if pause_s > 0:
             self._counts["throttled"] += 1
         return min(pause_s, PAUSE_MAX_S)
@@ -113,7 +114,7 @@ class MeteredSocket(ReadWriteCloser):
             data = await receive(self._socket, READ_BYTES)
         except (OSError, trio.ClosedResourceError) as error:
             raise ConnectionClosedError(str(error), transport="tcp") from error
-        pause_s = self.account(len(data))
+        pause_s = self.account(len(data), trio.current_time())
         if pause_s > 0:
             await trio.sleep(pause_s)
         return data

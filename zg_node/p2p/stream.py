@@ -69,10 +69,14 @@ class PeerStream(NetStream):
         while data := await self.read_some():
             await _pause(consumer(data))
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Everything, as the peer's window opens. Raises StreamClosed."""
+        muxed = self.muxed_stream
         try:
-            await self.muxed_stream.write(data)
+            if isinstance(muxed, FastStream):
+                await muxed.write(data)
+            else:
+                await muxed.write(bytes(data))
         except (MuxedStreamError, MuxedConnError, ConnectionClosedError) as error:
             raise StreamClosed from error
 

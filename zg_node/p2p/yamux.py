@@ -80,7 +80,8 @@ class FastYamux(IMuxedConn):
         self._accept_send, self._accept_receive = trio.open_memory_channel[FastStream](ACCEPT_MAX)
         self._queue: list[bytes | memoryview] = []
         self._queue_bytes = 0
-        self._room = trio.Event()
+        self._room: trio.Event | None = None
+        """Set when the queue is short again; there is one while somebody waits."""
         self._closing = False
         self._heard_at = trio.current_time()
         self._scope = trio.CancelScope()
@@ -113,7 +114,7 @@ class FastYamux(IMuxedConn):
             with self._scope:
                 self.event_started.set()
                 self._channel.open()
-                self._take(self.secured_conn._drain(None), self._socket.take_ahead())
+                self._take(self._socket.take_ahead(), self.secured_conn._drain(None))
                 await self._ping_loop()
         finally:
             with trio.CancelScope(shield=True):
@@ -147,8 +148,9 @@ class FastYamux(IMuxedConn):
 
     def queue(self, *frames: bytes | memoryview) -> None:
         """Send frames soon."""
-        self._queue += frames
-        self._queue_bytes += sum(map(len, frames))
+        for frame in frames:
+            self._queue.append(frame)
+            self._queue_bytes += len(frame)
         self._channel.flush_soon()
 
     @property
@@ -163,7 +165,14 @@ class FastYamux(IMuxedConn):
         while self._queue_bytes > QUEUE_BYTES:
             if self._closing:
                 raise MuxedStreamReset("the connection ended")
+            if self._room is None:
+                self._room = trio.Event()
             await self._room.wait()
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
 
     def may_grant(self, extra: int) -> bool:
         """Whether a stream may have a larger window; it has it then."""
@@ -186,8 +195,8 @@ class FastYamux(IMuxedConn):
     def received(self, data: bytes) -> float:
         """Bytes of the socket; returns how long its bucket wants no more."""
         self._heard_at = trio.current_time()
-        pause_s = self._socket.account(len(data))
-        self._take(b"", data)
+        pause_s = self._socket.account(len(data), self._heard_at)
+        self._take(data)
         return pause_s
 
     def ended(self) -> None:
@@ -199,8 +208,7 @@ class FastYamux(IMuxedConn):
         if not self._queue:
             return []
         frames, self._queue, self._queue_bytes = self._queue, [], 0
-        room, self._room = self._room, trio.Event()
-        room.set()
+        self._make_room()
         return self._records.seal(b"".join(frames))
 
     # ── its life ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -227,7 +235,7 @@ class FastYamux(IMuxedConn):
             stream.abort()
         self._channel.flush()
         self._channel.close()
-        self._room.set()
+        self._make_room()
         self._accept_send.close()
         await self.secured_conn.close()
         if self.on_close is not None:
@@ -235,10 +243,11 @@ class FastYamux(IMuxedConn):
 
     # ── frames ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _take(self, plain: bytes, data: bytes) -> None:
-        """Handle what was decrypted already, and what was not."""
+    def _take(self, data: bytes, before: bytes = b"") -> None:
+        """Handle bytes as they came, and before them what was decrypted already."""
         try:
-            self._frames.feed(plain)
+            if before:
+                self._frames.feed(before)
             for record in self._records.open(data):
                 self._frames.feed(record)
         except IOException:

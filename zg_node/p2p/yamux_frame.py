@@ -21,8 +21,8 @@ SYN, ACK, FIN, RST = 1, 2, 4, 8
 WINDOW_BYTES = 256 * 1024
 """What the specification grants every stream at first."""
 WINDOW_MAX_BYTES = 4 * 1024 * 1024
-FRAME_MAX_BYTES = 64 * 1024
-"""Payload of the frames that we send."""
+FRAME_MAX_BYTES = 65_519 - HEADER.size
+"""Payload of the frames that we send: with its header, one fills a Noise record."""
 
 
 class Receiver(Protocol):

@@ -11,6 +11,7 @@ from libp2p.abc import IMuxedStream
 from libp2p.stream_muxer.exceptions import MuxedStreamEOF, MuxedStreamError, MuxedStreamReset
 
 from zg_node.errors import InvalidMessage
+from zg_node.p2p.framing import Pieces
 from zg_node.p2p.yamux_frame import (
     DATA,
     FIN,
@@ -42,7 +43,7 @@ class FastStream(IMuxedStream):
     def __init__(self, stream_id: int, conn: FastYamux) -> None:
         self.stream_id = stream_id
         self.muxed_conn = conn
-        self._buffer = bytearray()
+        self._unread = Pieces()
         self._readable = trio.Event()
         self._writable = trio.Event()
         self._consumer: Consumer | None = None
@@ -58,7 +59,7 @@ class FastStream(IMuxedStream):
         self._receive_closed = False
         self._reset = False
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Send everything. Raises MuxedStreamReset, and MuxedStreamError when our side is closed or the peer keeps
         its window shut."""
         view, offset, total = memoryview(data), 0, len(data)
@@ -84,22 +85,20 @@ class FastStream(IMuxedStream):
         if self._send_closed or size > self._send_window or size > FRAME_MAX_BYTES or not self.muxed_conn.has_room:
             return False
         self._send_window -= size
-        self.muxed_conn.queue(HEADER.pack(0, DATA, 0, self.stream_id, size), data)
+        self.muxed_conn.queue(HEADER.pack(0, DATA, 0, self.stream_id, size) + data)
         return True
 
     async def read(self, n: int | None = None) -> bytes:
         """At least one byte and at most `n`. Raises MuxedStreamEOF, MuxedStreamReset."""
-        while not self._buffer:
+        while not self._unread.size:
             if self._reset:
                 raise MuxedStreamReset("reset")
             if self._receive_closed:
                 raise MuxedStreamEOF("end of stream")
             self._readable = trio.Event()
             await self._readable.wait()
-        size = len(self._buffer) if n is None or n < 0 else min(n, len(self._buffer))
-        data = bytes(memoryview(self._buffer)[:size])
-        del self._buffer[:size]
-        self._credit(size)
+        data = self._unread.join() if n is None or n < 0 else self._unread.take(n)
+        self._credit(len(data))
         return data
 
     async def consume(self, consumer: Consumer) -> None:
@@ -107,7 +106,7 @@ class FastStream(IMuxedStream):
         what the consumer raises, and MuxedStreamReset."""
         self._consumer = consumer
         try:
-            held, self._buffer = bytes(self._buffer), bytearray()
+            held = self._unread.join()
             if held:
                 self._hand_over(held)
             while not (self._receive_closed or self._reset or self._failure):
@@ -136,7 +135,7 @@ class FastStream(IMuxedStream):
     def abort(self) -> None:
         """Both sides are over, for whatever reason."""
         self._reset = self._send_closed = self._receive_closed = True
-        self._buffer = bytearray()
+        self._unread.join()
         self._wake()
         self.muxed_conn.forget(self)
 
@@ -171,7 +170,7 @@ class FastStream(IMuxedStream):
         if self._consumer is not None:
             self._hand_over(payload)
         elif not self._reset and self._failure is None:
-            self._buffer += payload
+            self._unread.add(payload)
             self._readable.set()
 
     def open_window(self, increment: int) -> None:

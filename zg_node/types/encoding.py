@@ -19,13 +19,11 @@ def encode(item: Item) -> bytes:
     if isinstance(item, int):
         item = item.to_bytes((item.bit_length() + 7) // 8, "big")
     if isinstance(item, bytes):
-        length = len(item)
-        if length == 1 and item[0] < 0x80:
+        if len(item) == 1 and item[0] < 0x80:
             return item
-        return (bytes((0x80 + length,)) if length < 56 else _long(0xB7, length)) + item
+        return _head(0x80, len(item)) + item
     payload = b"".join([encode(each) for each in item])
-    length = len(payload)
-    return (bytes((0xC0 + length,)) if length < 56 else _long(0xF7, length)) + payload
+    return _head(0xC0, len(payload)) + payload
 
 
 def decode(data: bytes) -> bytes | list[Any]:
@@ -70,6 +68,11 @@ def _item(data: bytes, at: int, end: int, depth: int, left: list[int]) -> tuple[
     return items, stop
 
 
-def _long(offset: int, length: int) -> bytes:
+def _head(offset: int, length: int) -> bytes:
+    """What says that a string (`offset` 0x80) or a list (0xC0) of so many bytes follows."""
+    if length < 56:
+        return bytes((offset + length,))
+    if length < 256:  # a signature
+        return bytes((offset + 56, length))
     size = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((offset + len(size),)) + size
+    return bytes((offset + 55 + len(size),)) + size
