@@ -36,4 +36,4 @@ class RowDisk(VirtualDisk):
         """Flip a bit of a byte that is durable."""
         file = self._file(path)
         file.live[offset] ^= 0x10
-        file.durable = bytes(file.live)
+        file.durable = bytearray(file.live)

@@ -23,7 +23,10 @@ def main(seed: int, schedules: int, mode: str, trace: bool, processes: int | Non
     if schedules > 1:
         summary = play_many(mode, seed, schedules, processes=processes, failures_max=failures)
         click.echo(str(summary))
-        sys.exit(bool(summary.failures))
+        left = seed + schedules - summary.next
+        if left:
+            click.echo(f"to go on: python -m tests.sim --{mode} --seed {summary.next} --schedules {left}")
+        sys.exit(bool(summary.failures or left))
     outcome = play(mode, seed, keep_trace=trace)
     click.echo(str(outcome.plan))
     if trace or outcome.violation:

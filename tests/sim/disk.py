@@ -28,11 +28,26 @@ class _File:
     """One file's content, as the node sees it and as the disk holds it."""
 
     live: bytearray = field(default_factory=bytearray)
-    durable: bytes = b""
+    durable: bytearray = field(default_factory=bytearray)
+    same: int = 0
+    """Bytes at the beginning that both have for certain: no sync copies them again."""
+
+    @classmethod
+    def of(cls, content: bytes) -> _File:
+        """One whose content is durable."""
+        return cls(bytearray(content), bytearray(content), len(content))
+
+    def cut(self, length_bytes: int) -> None:
+        del self.live[length_bytes:]
+        self.same = min(self.same, length_bytes)
+
+    def sync(self) -> None:
+        self.durable[self.same :] = self.live[self.same :]
+        self.same = len(self.live)
 
     def after_cut(self, rng: Random) -> bytes:
         """What may be there: of what was not synced nothing, a prefix, all, or all with its end garbled."""
-        live, durable = bytes(self.live), self.durable
+        live, durable = bytes(self.live), bytes(self.durable)
         if live == durable:
             return durable
         if not live.startswith(durable):
@@ -75,10 +90,8 @@ class VirtualDisk:
         for path in [p for p in names if p not in self._names]:
             if self._rng.random() < 0.5:
                 del names[path]
-        for file in names.values():
-            file.durable = file.after_cut(self._rng)
-            file.live = bytearray(file.durable)
-        self._names, self._durable_names = names, dict(names)
+        self._names = {path: _File.of(file.after_cut(self._rng)) for path, file in names.items()}
+        self._durable_names = dict(self._names)
 
     def rot(self) -> str | None:
         """Flip a bit of a file; returns which, or None when everything is empty."""
@@ -89,7 +102,8 @@ class VirtualDisk:
         file = self._names[path]
         bit = self._rng.randrange(8 * len(file.live))
         file.live[bit // 8] ^= 1 << bit % 8
-        file.durable = bytes(file.live)
+        file.same = 0
+        file.sync()
         return path
 
     def wipe(self) -> None:
@@ -146,8 +160,8 @@ class VirtualDisk:
         file = self._file(path)
         if self.operation():
             raise PowerCut
-        del file.live[length_bytes:]
-        file.durable = bytes(file.live)
+        file.cut(length_bytes)
+        file.sync()
 
     def remove(self, path: Path) -> None:
         self._file(path)
@@ -169,7 +183,7 @@ class VirtualDisk:
             raise PowerCut
         if self.room(len(content)) < len(content):
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        file = _File(bytearray(content), content)
+        file = _File.of(content)
         self._names[str(path)] = file
         if not self.deaf:
             self._durable_names[str(path)] = file
@@ -203,12 +217,12 @@ class _Handle:
     def truncate(self, length_bytes: int) -> None:
         if self._disk.operation(self._incarnation):
             raise PowerCut
-        del self._file.live[length_bytes:]
+        self._file.cut(length_bytes)
 
     def sync(self) -> None:
         dying = self._disk.operation(self._incarnation)
         if not self._disk.deaf:
-            self._file.durable = bytes(self._file.live)
+            self._file.sync()
             self._disk.syncs += 1
         if dying:
             raise PowerCut

@@ -4,6 +4,7 @@ found where it is, and that no wei is made or lost."""
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 import rlp
 
@@ -15,6 +16,9 @@ from zg_node.execution.genesis import Genesis
 from zg_node.execution.service import Chain
 from zg_node.types.block import StoredBlock
 from zg_node.types.hashing import keccak
+
+TRANSACTIONS_MAX = 1024
+"""Transactions that are not read again for every node."""
 
 
 def check_ledger(chain: Chain, genesis: Genesis) -> None:
@@ -48,15 +52,21 @@ def _check_transactions(chain: Chain, block: StoredBlock, nonces: dict[bytes, in
     touched: set[bytes] = set()
     for index, raw in enumerate(rlp.decode(block.body)):
         sender = block.senders[20 * index : 20 * index + 20]
-        transaction = json.loads(_core.decode_transaction_json(raw))
-        nonce = int(transaction["nonce"], 16)
+        tx_hash, nonce, to = _read(raw)
         if nonce != nonces.get(sender, 0 if began else nonce):
             raise Violation(f"block {block.number}: 0x{sender.hex()} jumps to nonce {nonce}")
-        if chain.transaction(keccak(raw)) != (block.number, index):
+        if chain.transaction(tx_hash) != (block.number, index):
             raise Violation(f"transaction {index} of block {block.number} is not found there")
         nonces[sender] = nonce + 1
-        touched |= {sender, bytes.fromhex(transaction["to"][2:])}
+        touched |= {sender, to}
     return touched
+
+
+@lru_cache(TRANSACTIONS_MAX)
+def _read(raw: bytes) -> tuple[bytes, int, bytes]:
+    """(hash, nonce, recipient) of a transaction; once for all nodes that have it."""
+    transaction = json.loads(_core.decode_transaction_json(raw))
+    return keccak(raw), int(transaction["nonce"], 16), bytes.fromhex(transaction["to"][2:])
 
 
 def _check_supply(chain: Chain, genesis: Genesis, touched: set[bytes], burnt: int) -> None:

@@ -10,16 +10,17 @@ another, as in a pool with one thread.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from concurrent.futures import Future as ConcurrentFuture
+from contextvars import Context
 from functools import partial
+from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-LEAP_MAX_S = 24 * 3600.0
-"""asyncio itself leaps no further at once."""
 SPARE_JOB_S = 0.0005
 """How long a job takes that was not given to a `Machine`."""
 
@@ -32,18 +33,21 @@ class PowerCut(BaseException):
     """A machine lost power inside an operation; no handler of the node's own may stop it on its way out."""
 
 
-class _Leap:
-    """Stands where asyncio expects a selector."""
+class Call:
+    """A callback to come. Does what asyncio and the node ask of a handle, and no more."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
+    __slots__ = ("args", "callback", "context")
 
-    def select(self, timeout: float | None) -> list[Any]:
-        if timeout is None:
-            raise Stuck("nothing is ready and no timer is set")
-        if timeout > 0:
-            self._loop.leap(timeout)
-        return []
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None) -> None:
+        self.callback: Callable[..., object] | None = callback
+        self.args = args
+        self.context = context
+
+    def cancel(self) -> None:
+        self.callback, self.args = None, ()
+
+    def cancelled(self) -> bool:
+        return self.callback is None
 
 
 class Machine(Executor):
@@ -67,21 +71,71 @@ class Machine(Executor):
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """Runs everything on virtual time, in an order that depends on nothing but what it is given."""
+    """Runs everything on virtual time, in an order that depends on nothing but what it is given: timers of one time
+    fire in the order in which they were set."""
+
+    _ready: deque[Call]
+    _scheduled: list[tuple[float, int, Call]]
+    """A heap of (virtual time, order of asking, callback)."""
+    _stopping: bool
 
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
-        self._clock_resolution = 1e-7
-        self._selector = _Leap(self)
+        self._timers = 0
+        """How many there were."""
         self._spare = Machine(lambda: SPARE_JOB_S, lambda: None)
 
     def time(self) -> float:
         return self._now
 
-    def leap(self, seconds: float) -> None:
-        """Let time pass."""
-        self._now += min(seconds, LEAP_MAX_S)
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Call:
+        call = Call(callback, args, context)
+        self._ready.append(call)
+        return call
+
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Call:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Call:
+        self._timers += 1
+        call = Call(callback, args, context)
+        heappush(self._scheduled, (when, self._timers, call))
+        return call
+
+    def _run_once(self) -> None:
+        """Run until told to stop; `run_forever` calls this. Raises Stuck."""
+        ready, scheduled = self._ready, self._scheduled
+        while not self._stopping:
+            if ready:
+                call = ready.popleft()
+            elif scheduled:
+                at, _, call = heappop(scheduled)
+                if call.callback is not None and at > self._now:
+                    self._now = at
+            else:
+                raise Stuck("nothing is ready and no timer is set")
+            if call.callback is not None:
+                self._call(call.callback, call)
+
+    def _call(self, callback: Callable[..., object], call: Call) -> None:
+        try:
+            if call.context is None:
+                callback(*call.args)
+            else:
+                call.context.run(callback, *call.args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as asyncio does: it belongs to the exception handler
+            self.call_exception_handler({"message": f"exception in callback {callback!r}", "exception": error})
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., T], *args: Any
@@ -106,9 +160,3 @@ class VirtualLoop(asyncio.BaseEventLoop):
         else:
             if not future.cancelled():
                 future.set_result(result)
-
-    def _process_events(self, event_list: list[Any]) -> None:
-        """asyncio asks for this; there are no events from outside."""
-
-    def _write_to_self(self) -> None:
-        """asyncio asks for this; nobody waits in a system call."""

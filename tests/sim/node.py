@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Collection, Coroutine, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -23,7 +23,7 @@ from tests.sim.liars.liar import Liar
 from tests.sim.loop import PowerCut, VirtualLoop
 from tests.sim.network import Links
 from tests.sim.process import Hardware, Process, open_process
-from tests.sim.tap import MemoisedVerifier, Tap
+from tests.sim.tap import MemoisedVerifier, Tap, decode
 from tests.sim.trace import Trace
 from zg_node.config import Settings
 from zg_node.consensus import wire
@@ -40,8 +40,6 @@ from zg_node.reporter import Reporter
 from zg_node.shard import Shard
 from zg_node.types.block import Block, StoredBlock
 
-DECODED_MAX = 1024
-"""Messages that are not parsed again for everyone who looks at them."""
 HONEST_OFFENCES = (Offence.UNHELPFUL, Offence.FLOOD)
 """What an honest node may be blamed for in bad weather."""
 
@@ -163,15 +161,15 @@ class WholeNode:
             self._not_started(error)
             return
         self._process = process
+        reporter = Reporter(process.account)
         for index, shard in enumerate(process.shards):
             chain = shard.chain
             self._say(f"starts shard {index} at height {chain.head.number}")
             blocks = [chain.by_number(number) for number in range(chain.head.number + 1)]
             self._world.monitors[index].restarted(self.number, [block for block in blocks if block is not None])
             chain.on_head(partial(self._appended, index))
-            shard.consensus.on_evidence = partial(
-                self._convict, index, Reporter(process.shards[0].chain, self._voter, process.shards[0].worker)
-            )
+            shard.consensus.on_evidence = partial(self._convict, index, reporter)
+        self._run(process, reporter.run())
         self._run(process, process.peering.sync.run())
         for shard in process.shards:
             for work, _ in shard.tasks(self._world.settings):
@@ -216,6 +214,7 @@ class WholeNode:
             for task in process.tasks:
                 task.cancel()
             process.peering.close()
+            process.account.close()
             self._world.hub.leave(self._peer_id)
             for shard in process.shards:
                 shard.close(write=False)
@@ -274,7 +273,7 @@ class WholeNode:
 
     def said(self, data: bytes) -> None:
         """Consensus says this, to whomever."""
-        shard, message = _decode(data)
+        shard, message = decode(data)
         self._say(f"sends {describe(message)}" + (f" of shard {shard}" if shard else ""))
         self._world.monitors[shard].said(self.number, message)
 
@@ -285,7 +284,7 @@ class WholeNode:
         if not self.attackers:
             self._process.network.send(peer, data)
             return
-        shard, message = _decode(data)
+        shard, message = decode(data)
         for bent in self.attackers[shard].bend(message, number_of(peer)):
             self._world.monitors[shard].said(self.number, bent)
             self._process.network.send(peer, wire.encode(shard, bent))
@@ -299,7 +298,7 @@ class WholeNode:
         """Let the attackers know what reached this node."""
         if self.attackers:
             try:
-                shard, message = _decode(data)
+                shard, message = decode(data)
             except InvalidMessage:
                 return
             self._blurt(shard, self.attackers[shard].overhear(message))
@@ -363,9 +362,6 @@ class WholeNode:
 
     def _say(self, what: str) -> None:
         self._world.trace.add(self._world.loop.time(), self.name, what)
-
-
-_decode = lru_cache(DECODED_MAX)(wire.decode)
 
 
 def number_of(peer: str) -> int:

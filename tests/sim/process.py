@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.bls import CHEAP
 from tests.sim.clock import NodeClock
 from tests.sim.disk import VirtualDisk
 from tests.sim.engine import BentEngine
@@ -21,12 +20,14 @@ from zg_node.epochs import ValidatorSets, Voter
 from zg_node.execution.genesis import Genesis
 from zg_node.p2p.memory import MemoryNetwork
 from zg_node.peering import Peering
+from zg_node.rootaccount import RootAccount, paying_key
 from zg_node.shard import Shard, Surroundings, open_shard
 
 JOB_S = (0.0002, 0.003)
 SNAPSHOT_S = (0.001, 0.05)
 """How long it takes to cut a state."""
 DISK_THREADS = ("-votes", "-writer")
+SNAPSHOT_THREAD = "-snapshot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,9 @@ class Hardware:
 
     def thread(self, name: str) -> Machine:
         """The thread of this name."""
+        if name.endswith(SNAPSHOT_THREAD):
+            return Machine(lambda: self.rng.uniform(*SNAPSHOT_S), self.lose_power)
         return Machine(self._disk_s if name.endswith(DISK_THREADS) else self._job_s, self.lose_power)
-
-    def snapshot_thread(self) -> Machine:
-        return Machine(lambda: self.rng.uniform(*SNAPSHOT_S), self.lose_power)
 
     def _disk_s(self) -> float:
         return self.rng.uniform(*JOB_S)
@@ -68,6 +68,7 @@ class Process:
 
     shards: list[Shard]
     sets: ValidatorSets
+    account: RootAccount
     peering: Peering
     network: MemoryNetwork
     machines: list[Machine]
@@ -87,16 +88,14 @@ def open_process(on: Hardware, shards: int, network: MemoryNetwork, tap: Tap) ->
     try:
         for index in range(shards):
             engine = BentEngine(_core.Engine(on.genesis.chain_id(index)), on.diverging)
-            around = Surroundings(on.clock, tap, on.disk, executor, on.verify, engine, CHEAP)
+            around = Surroundings(on.clock, tap, on.disk, executor, on.verify, engine)
             opened.append(open_shard(on.settings, on.genesis, on.home, index, sets, on.voter, around))
-        peering = Peering(tap, on.genesis, sets, opened)
-        for snapshots in peering._snapshots:
-            machines.append(on.snapshot_thread())
-            snapshots._worker = machines[-1]
+        account = RootAccount(opened[0].chain, paying_key(on.genesis, on.voter), executor("root-account"))
+        peering = Peering(tap, on.genesis, sets, opened, executor)
     except BaseException:
         for machine in machines:
             machine.shutdown()
         for shard in opened:
             shard.close(write=False)
         raise
-    return Process(opened, sets, peering, network, machines)
+    return Process(opened, sets, account, peering, network, machines)

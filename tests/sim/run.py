@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TextIO
@@ -19,6 +22,8 @@ from tests.sim.plan import draw, draw_whole
 
 BATCH = 8
 PROGRESS_S = 0.5
+WIPE = "\r" + " " * 78 + "\r"
+"""Makes room where the progress bar was."""
 
 MODES: dict[str, Callable[[int, bool], Outcome]] = {
     "consensus-only": lambda seed, keep: consensus_only.run(draw(seed), keep_trace=keep),
@@ -28,11 +33,24 @@ MODES: dict[str, Callable[[int, bool], Outcome]] = {
 
 def play(mode: str, seed: int, *, keep_trace: bool = False) -> Outcome:
     """One schedule. What nodes log is left out: the trace tells it."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
+    with _undisturbed():
         return MODES[mode](seed, keep_trace)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No logging, and no search for cycles of garbage: a schedule leaves a few megabytes, looked for at its end."""
+    disabled, collecting = logging.root.manager.disable, gc.isenabled()
+    logging.disable(logging.CRITICAL)
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
     finally:
+        gc.collect()
+        gc.unfreeze()
+        if collecting:
+            gc.enable()
         logging.disable(disabled)
 
 
@@ -46,10 +64,14 @@ class Summary:
     """What many schedules came to."""
 
     mode: str
+    first: int
+    """The first seed; those after it follow one another."""
     schedules: int = 0
     heights: int = 0
     virtual_s: float = 0.0
     wall_s: float = 0.0
+    cpu_s: float = 0.0
+    """Of the processes that played them."""
     slowest_heal_s: float = 0.0
     views_held: int = 0
     sets: int = 0
@@ -59,8 +81,15 @@ class Summary:
     kinds: Counter[str] = field(default_factory=Counter)
     failures: list[Outcome] = field(default_factory=list)
 
-    def add(self, outcome: Outcome) -> None:
+    @property
+    def next(self) -> int:
+        """The first seed that was not played."""
+        return self.first + self.schedules
+
+    def add(self, outcome: Outcome, cpu_s: float) -> None:
+        """Count a schedule, and what it took."""
         self.schedules += 1
+        self.cpu_s += cpu_s
         self.sets += outcome.sets - 1
         self.overrun += outcome.overrun is not None
         self.heights += max(0, outcome.height)
@@ -73,12 +102,13 @@ class Summary:
             self.slowest_heal_s = max(self.slowest_heal_s, outcome.after_heal_s)
 
     def __str__(self) -> str:
-        rate = self.schedules / self.wall_s if self.wall_s else 0.0
+        cpu_s = self.cpu_s / self.schedules if self.schedules else 0.0
         return "\n".join(
             [
-                f"{self.mode}: {self.schedules} schedules, {self.heights} heights, {self.virtual_s:.0f} virtual s in "
-                f"{self.wall_s:.1f} s ({rate:.1f} a second); {len(self.failures)} failed, {self.overrun} overrun",
-                f"  slowest finality after the last fault {self.slowest_heal_s:.2f} s; views held {self.views_held}; "
+                f"{self.mode}: {self.schedules} schedules, seeds {self.first} to {self.next - 1}; "
+                f"{self.heights} heights, {len(self.failures)} violations, {cpu_s:.3f} CPU s a schedule",
+                f"  {self.virtual_s:.0f} virtual s in {self.wall_s:.1f} s; {self.overrun} overrun; slowest finality "
+                f"after the last fault {self.slowest_heal_s:.2f} s; views held {self.views_held}; "
                 f"{self.sets} changes of the set",
                 "  " + ", ".join(f"{kind} {count}" for kind, count in sorted(self.kinds.items())),
             ]
@@ -94,37 +124,49 @@ def play_many(
     failures_max: int = 1,
     progress: TextIO | None = sys.stderr,
 ) -> Summary:
-    """Play `count` schedules from seed `first` on; stops early after `failures_max` failures."""
-    summary, began = Summary(mode), time.monotonic()
-    shown = began
-    for outcome in _outcomes(mode, range(first, first + count), processes or os.cpu_count() or 1):
-        summary.add(outcome)
-        if outcome.violation is not None and progress is not None:
-            failed = replay_command(mode, outcome.plan.seed)
-            print(f"\rseed {outcome.plan.seed}: {outcome.violation}\n  {failed}", file=progress, flush=True)
-        if len(summary.failures) >= failures_max:
-            break
-        now = time.monotonic()
-        if progress is not None and progress.isatty() and now - shown > PROGRESS_S:
-            shown = now
-            print(_bar(summary.schedules, count, now - began), end="", file=progress, flush=True)
+    """Play `count` schedules from seed `first` on, in their order. Stops early after `failures_max` violations, and
+    when interrupted; `Summary.next` is where to go on then."""
+    summary, began = Summary(mode, first), time.monotonic()
+    shown = 0.0
+    terminal = progress is not None and progress.isatty()
+    try:
+        for outcome, cpu_s in _outcomes(mode, range(first, first + count), processes or os.cpu_count() or 1):
+            summary.add(outcome, cpu_s)
+            if outcome.violation is not None and progress is not None:
+                failed = replay_command(mode, outcome.plan.seed)
+                print(f"{WIPE}seed {outcome.plan.seed}: {outcome.violation}\n  {failed}", file=progress, flush=True)
+            if len(summary.failures) >= failures_max:
+                break
+            now = time.monotonic()
+            if terminal and now - shown > PROGRESS_S:
+                shown = now
+                print(_bar(summary, count, now - began), end="", file=progress, flush=True)
+    except KeyboardInterrupt:
+        pass
     summary.wall_s = time.monotonic() - began
-    if progress is not None and progress.isatty():
-        print("\r" + " " * 78 + "\r", end="", file=progress)
+    if terminal:
+        print(WIPE, end="", file=progress, flush=True)
     return summary
 
 
-def _outcomes(mode: str, seeds: range, processes: int) -> Iterator[Outcome]:
+def _outcomes(mode: str, seeds: range, processes: int) -> Iterator[tuple[Outcome, float]]:
+    """Every seed's outcome, and the CPU seconds that it took."""
     if processes == 1 or len(seeds) < 2 * BATCH:
-        for seed in seeds:
-            yield play(mode, seed)
+        yield from (_timed(mode, seed) for seed in seeds)
         return
-    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=500) as pool:
-        yield from pool.imap_unordered(partial(play, mode), seeds, chunksize=BATCH)
+    ours = signal.SIGINT, signal.SIG_IGN
+    with multiprocessing.get_context("spawn").Pool(processes, signal.signal, ours, maxtasksperchild=500) as pool:
+        yield from pool.imap(partial(_timed, mode), seeds, chunksize=BATCH)
 
 
-def _bar(done: int, count: int, seconds: float) -> str:
-    width = 30
+def _timed(mode: str, seed: int) -> tuple[Outcome, float]:
+    began = time.process_time()
+    outcome = play(mode, seed)
+    return outcome, time.process_time() - began
+
+
+def _bar(summary: Summary, count: int, seconds: float) -> str:
+    width, done = 30, summary.schedules
     filled = width * done // count
-    left = seconds / done * (count - done)
-    return f"\r[{'#' * filled}{'.' * (width - filled)}] {done}/{count}  {done / seconds:.1f}/s  {left:.0f} s left  "
+    left_s = seconds / done * (count - done)
+    return f"\r[{'#' * filled}{'.' * (width - filled)}] {done}/{count}  {done / seconds:.1f}/s  {left_s:.0f} s left  "

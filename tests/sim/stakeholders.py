@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 from typing import Protocol
 
@@ -32,6 +33,8 @@ LOOK_S = 0.4
 GAS = 3_000_000
 """Enough for every call, the check of a BLS key's proof included."""
 CALL_TIMEOUT_MS = 10_000
+INFOS_MAX = 256
+"""Answers that are not parsed again; most say what the one before said."""
 NO_DESCRIPTION = ("",) * 5
 
 
@@ -66,6 +69,7 @@ class Stakeholders:
         self._rng = rng
         self._keys = [ValidatorKeys.of(secret) for secret in voters]
         self._pubkeys = [keys.bls_pubkey for keys in self._keys]
+        self._validators = [staking.validator_address(pubkey) for pubkey in self._pubkeys]
         operators = genesis.operators()[: len(self._keys)]
         self._accounts = [Account(key.secret, address_of(key.public_key)) for key in operators]
         self.unjailed = 0
@@ -101,13 +105,13 @@ class Stakeholders:
 
     def info(self, chain: Chain, number: int) -> ValidatorInfo | None:
         """What the contract says of a node's validator; None when there is none."""
-        data = staking.function("validatorInfo").encode(staking.validator_address(self._pubkeys[number]))
+        data = staking.function("validatorInfo").encode(self._validators[number])
         request = orjson.dumps({"to": "0x" + STAKING.hex(), "input": "0x" + data.hex()})
         head = chain.head
         (answer,) = chain.engine.call(
             chain.state, head.hash, head.header.raw, [_core.CallRequest(request, None, GAS, CALL_TIMEOUT_MS)]
         )
-        return staking.decode_info(answer) if isinstance(answer, bytes) else None
+        return _decode_info(answer) if isinstance(answer, bytes) else None
 
     def _send(self, account: Account, entry: Entry) -> None:
         chain = entry.root
@@ -123,7 +127,7 @@ class Stakeholders:
 
     def _calls(self, move: Move) -> list[tuple[bytes, int]]:
         pubkey, wei = self._pubkeys[move.node], move.coins * COIN
-        validator = staking.validator_address(pubkey)
+        validator = self._validators[move.node]
         match move.kind:
             case "delegate":
                 return [(staking.function("delegate").encode(validator), wei)]
@@ -144,3 +148,6 @@ class Stakeholders:
             (staking.function("createAndInitializeValidatorIfNecessary").encode(*terms), wei),
             (staking.function("registerVoteKey").encode(pubkey, keys.voter, proof), 0),
         ]
+
+
+_decode_info = lru_cache(INFOS_MAX)(staking.decode_info)

@@ -4,14 +4,24 @@ answers to those that catch up is bent by its liar, and whom it blames is looked
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from tests.sim.liars.liar import Liar
+from zg_node import _core
+from zg_node.consensus import wire
 from zg_node.consensus.votes import Claim, verify
 from zg_node.p2p.memory import MemoryNetwork
 from zg_node.p2p.network import Offence, RequestHandler
 
 CLAIMS_MAX = 20_000
+DECODED_MAX = 1024
+REVEALS_MAX = 256
+
+decode = lru_cache(DECODED_MAX)(wire.decode)
+"""The real parsing of a message, done once for all who look at it: messages never change."""
+verify_reveal = lru_cache(REVEALS_MAX)(_core.vrf_verify)
+"""The real check of what a proposer reveals, made once for all who execute its block."""
 
 
 class MemoisedVerifier:

@@ -45,6 +45,20 @@ def test_what_was_synced_survives_a_cut_at_any_operation() -> None:
         assert len(found) <= len(synced) + 1
 
 
+def test_a_sync_after_a_truncation_keeps_what_was_written_since() -> None:
+    disk = VirtualDisk(Random(0))
+    disk.make_directory(HOME)
+    file = disk.append(HOME / "file")
+    file.write([b"one two"])
+    file.sync()
+    file.truncate(4)
+    file.write([b"six"])
+    file.sync()
+    disk.sync_directory(HOME)
+    disk.power_cut()
+    assert disk.read(HOME / "file") == b"one six"
+
+
 def test_what_was_not_synced_is_lost_in_some_cuts_and_kept_in_others() -> None:
     found = set()
     for seed in range(100):

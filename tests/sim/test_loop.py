@@ -39,6 +39,39 @@ def test_timers_fire_in_the_order_of_their_times() -> None:
     assert play(main())[0] == [("early", 0.5), ("middle", 1.25), ("late", 2.0)]
 
 
+def test_timers_of_one_time_fire_in_the_order_in_which_they_were_set() -> None:
+    async def main() -> list[int]:
+        loop, seen = asyncio.get_running_loop(), list[int]()
+        for number in range(9):
+            loop.call_at(1.0, seen.append, number)
+        await asyncio.sleep(2)
+        return seen
+
+    assert play(main())[0] == list(range(9))
+
+
+def test_a_cancelled_timer_does_not_fire() -> None:
+    async def main() -> list[str]:
+        loop, seen = asyncio.get_running_loop(), list[str]()
+        loop.call_later(1.0, seen.append, "never").cancel()
+        await asyncio.sleep(2)
+        return seen
+
+    assert play(main())[0] == []
+
+
+def test_an_error_in_a_callback_reaches_the_exception_handler() -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    loop, seen = VirtualLoop(), list[BaseException]()
+    loop.set_exception_handler(lambda _, context: seen.append(context["exception"]))
+    loop.call_soon(fail)
+    loop.run_until_complete(asyncio.sleep(1))
+    loop.close()
+    assert [str(error) for error in seen] == ["no"]
+
+
 def test_what_waits_for_nothing_is_stuck() -> None:
     async def main() -> None:
         await asyncio.get_running_loop().create_future()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -80,3 +81,15 @@ def test_a_kept_trace_tells_the_schedule_from_its_beginning() -> None:
     assert "starts at height 0" in outcome.trace[0]
     assert any("commits 20 " in line for line in outcome.trace)
     assert outcome.digest == play("consensus-only", 3).digest
+
+
+def test_a_terminal_sees_a_bar_and_the_summary_says_where_to_go_on() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    summary = play_many("consensus-only", 40, 3, progress=terminal)
+    assert "1/3" in terminal.getvalue()
+    assert summary.next == 43
+    assert f"seeds 40 to 42; {summary.heights} heights, 0 violations" in str(summary)
