@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.db.damage import flip
 from zg_node import _core
-from zg_node.da.encoding import BUNDLE_HEAD_BYTES, BlobHeader, BundledBlob, bundle_index_bytes, unbundle
+from zg_node.da.encoding import BlobHeader, BundledBlob
 from zg_node.errors import InvalidMessage
 
 LARGE = BlobHeader(1024, 3072, 7872, 8_000_000, b"\1" * 32, b"\2" * 32)
@@ -76,19 +76,19 @@ def test_a_range_outside_the_blob_is_refused(offset: int, length: int) -> None:
 def test_a_bundle_is_taken_apart_by_namespace() -> None:
     blobs = [(bytes([9] * 29), b"last"), (bytes([1] * 29), b"first"), (bytes([9] * 29), b"very last")]
     bundle = _core.bundle_blobs(blobs)
-    apart = unbundle(bundle)
-    assert [blob for _, blob in apart] == [b"first", b"last", b"very last"]
-    assert [entry.digest for entry, _ in apart] == [sha256(blob).digest() for _, blob in apart]
-    index = bundle_index_bytes(bundle[:BUNDLE_HEAD_BYTES])
-    assert _core.BundleIndex(bundle[:index], len(bundle)).entries() == _core.BundleIndex(bundle, len(bundle)).entries()
+    entries = _core.BundleIndex(bundle, len(bundle)).entries()
+    assert [BundledBlob(*entry).cut(bundle) for entry in entries] == [b"first", b"last", b"very last"]
+    index_bytes = entries[0][2]
+    assert _core.BundleIndex(bundle[:index_bytes], len(bundle)).entries() == entries
     with pytest.raises(InvalidMessage, match="cut off"):
-        _core.BundleIndex(bundle[: index - 1], len(bundle))
+        _core.BundleIndex(bundle[: index_bytes - 1], len(bundle))
 
 
 def test_a_blob_that_is_not_what_its_entry_says_is_refused() -> None:
     bundle = _core.bundle_blobs([(bytes(29), b"some blob")])
+    (fields,) = _core.BundleIndex(bundle, len(bundle)).entries()
     with pytest.raises(InvalidMessage, match="not the blob of their place"):
-        unbundle(flip(bundle, 8 * len(bundle) - 1))
+        BundledBlob(*fields).cut(flip(bundle, 8 * len(bundle) - 1))
     entry = BundledBlob(bytes(29), sha256(b"blob").digest(), 0, 4)
     assert entry.check(b"blob") == b"blob"
     with pytest.raises(InvalidMessage, match="3 bytes"):
@@ -98,4 +98,4 @@ def test_a_blob_that_is_not_what_its_entry_says_is_refused() -> None:
 @pytest.mark.parametrize("start", [b"", b"ZGB1" + bytes(36), b"ZGB2" + b"\0\0\0\1" + bytes(32), b"ZGB1" + b"\xff" * 36])
 def test_what_does_not_begin_as_a_bundle_is_refused(start: bytes) -> None:
     with pytest.raises(InvalidMessage):
-        bundle_index_bytes(start)
+        _core.BundleIndex(start, len(start))

@@ -26,7 +26,8 @@ from zg_node.p2p.network import Offence
 TRIALS = 40
 """Of each kind of lie; the core's own tests have thousands."""
 EIGHT = (10, 20, 10, 20, 10, 20, 10, 20)
-LENGTH = 1024 * 192 - 10
+LENGTH = (1 << 20) - 10
+"""So much that rows with their paths are shorter than the blob for each of EIGHT."""
 BLOB = random.Random(7).randbytes(LENGTH)
 ENCODING = _core.Encoding(BLOB)
 
@@ -149,13 +150,13 @@ def test_a_blob_longer_than_an_answer_comes_in_parts(tmp_path: Path) -> None:
     run(tmp_path, test, (1,))
 
 
-def test_who_keeps_more_rows_than_there_are_data_rows_asks_for_the_blob(tmp_path: Path) -> None:
+def test_whose_rows_are_longer_than_the_blob_asks_for_the_blob(tmp_path: Path) -> None:
     async def test(custody: Custody) -> None:
         sender, offer = await offered(custody)
-        sender.piece_bytes = 60_000
+        sender.piece_bytes = 300_000
         member = custody.members[0]
         assert signed(member, offer, await custody.offer(member, offer))
-        assert sender.asked == [DataRequest(offer.blob.commitment, at) for at in (0, 60_000, 120_000, 180_000)]
+        assert sender.asked == [DataRequest(offer.blob.commitment, at) for at in (0, 300_000, 600_000, 900_000)]
         wanted = (await custody.assignment(offer.blob)).rows_of(0)
         assert sorted(member.store.rows(offer.blob, wanted)) == sorted(ENCODING.rows(wanted))
 

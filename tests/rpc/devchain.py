@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import orjson
 
-from tests.bls import Silent
+from tests.beacon import Silent
 from tests.execution.unchanging import Unchanging
 from zg_node import _core
 from zg_node.clock import ManualClock
@@ -16,6 +18,8 @@ from zg_node.execution.service import Chain, ChainOptions
 from zg_node.rpc import api
 from zg_node.types.block import StoredBlock
 from zg_node.types.hashing import ZERO_HASH
+
+T = TypeVar("T")
 
 GENESIS = parse(packaged("devnet"), "devnet")
 START_MS = GENESIS.file.timestamp_s * 1000 + 1_000
@@ -79,6 +83,15 @@ class DevChain:
         stored = self.chain.commit(block.hash, b"")
         self.chain.announce(stored)
         return stored
+
+    async def mined(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have `work` done, with blocks for whatever it sends."""
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            await asyncio.wait({task}, timeout=0.01)
+            if self.chain.waiting():
+                self.mine()
+        return task.result()
 
     def sign(self, sender: bytes, nonce: int, **fields: object) -> str:
         """A signed transaction in hex; fees, gas and type 2 unless given."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tests.da.test_service import Nodes
+from tests.rpc.doubles import MemoryChain, make_node
+from tests.rpc.harness import connected, post, serving
 from zg_node.da.service import DataAvailability
 from zg_node.errors import ZgError
 from zg_node.rpc.api import Context
@@ -73,3 +76,33 @@ def test_anybody_may_read(method: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_node_that_takes_no_part_says_so(method: str) -> None:
     assert "switched off" in str(refusal(method, Asker(None, local=True, from_anywhere=True)))
+
+
+def posted(path: str, piece: bytes, headers: str = "") -> bytes:
+    """A piece in a POST request."""
+    return post(piece, path, headers).replace(b"application/json", b"application/octet-stream")
+
+
+def test_a_blob_comes_in_pieces_that_are_posted_as_they_are(tmp_path: Path) -> None:
+    blob = bytes(range(256)) * 1000
+
+    async def main() -> None:
+        (tmp_path / "0").mkdir()
+        nodes = Nodes(tmp_path, 1)
+        try:
+            node = replace(make_node(MemoryChain()), da=nodes.services[0])
+            async with serving(node=node) as server, connected(server) as client:
+                upload = (await client.call("zg_daUpload", len(blob)))["result"]
+                path = f"/da/{int(upload, 16)}"
+                for offset in (0, 200_000):
+                    answer = await client.ask(posted(f"{path}/{offset}", blob[offset : offset + 200_000]))
+                    assert answer.json["result"] == hex(min(offset + 200_000, len(blob)))
+                refused = await client.ask(posted(f"{path}/300000", b"more"))
+                assert "256000 of 256000 bytes are here" in refused.json["error"]["message"]
+                stranger = await client.ask(posted(f"{path}/0", b"", "x-forwarded-for: 203.0.113.7\r\n"))
+                assert "on its own machine only" in stranger.json["error"]["message"]
+                assert nodes.services[0].uploads.take(int(upload, 16)) == blob
+        finally:
+            await nodes.close()
+
+    asyncio.run(main())

@@ -50,6 +50,8 @@ def test_a_request_without_a_host_comes_from_no_browser_and_is_taken() -> None:
         (b"/?key=1", (Action.RPC, 0)),
         (b"/shard/0", (Action.RPC, 0)),
         (b"/shard/2/", (Action.RPC, 2)),
+        (b"/da/1/0", (Action.PIECE, 0)),
+        (b"/shard/1/da/3/2097152?key=1", (Action.PIECE, 1)),
         (b"/health", (Action.HEALTH, 0)),
         (b"/ready", (Action.READY, 0)),
     ],
@@ -59,7 +61,21 @@ def test_paths_lead_to_shards_and_probes(target: bytes, expected: tuple[Action, 
 
 
 @pytest.mark.parametrize(
-    "target", [b"/shard/3", b"/shard/", b"/shard/-1", b"/shard/x", b"/shard/9999999", b"/metrics", b"/a"]
+    "target",
+    [
+        b"/shard/3",
+        b"/shard/",
+        b"/shard/-1",
+        b"/shard/x",
+        b"/shard/9999999",
+        b"/metrics",
+        b"/a",
+        b"/da/1",
+        b"/da/x/0",
+        b"/da/1/-1",
+        b"/shard/3/da/1/0",
+        b"/da/1/" + b"9" * 19,
+    ],
 )
 def test_other_paths_are_not_found_and_say_what_is(target: bytes) -> None:
     refusal = route(target, Listener(), 3)
@@ -127,3 +143,14 @@ def test_a_response_counts_its_body() -> None:
     assert response(200, b"text/plain", b"abc", close=True) == (
         b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 3\r\nconnection: close\r\n\r\nabc"
     )
+
+
+def test_a_piece_of_a_blob_is_posted_as_bytes() -> None:
+    headers = (JSON_HEADERS[0], (b"content-type", b"application/octet-stream"), (b"content-length", b"2"))
+    head = decide(target=b"/shard/1/da/3/2097152", headers=headers)
+    assert isinstance(head, Head)
+    assert (head.action, head.shard, head.piece) == (Action.PIECE, 1, (3, 2097152))
+    assert status(decide(target=b"/da/3/0")) == 415
+    assert status(decide(b"GET", b"/da/3/0", headers)) == 405
+    assert status(decide(target=b"/da/3/0", headers=headers, listener=Listener(namespaces=("eth",)))) == 404
+    assert status(decide(target=b"/", headers=headers)) == 415

@@ -38,16 +38,12 @@ class RpcClient:
     def call(self, method: str, *params: object) -> Any:
         """The method's result. Raises Unavailable, InvalidRequest, Reverted."""
         request = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        answer = self._parse(self._post(request))
-        fault = answer.get("error")
-        if fault is None:
-            return answer.get("result")
-        if not isinstance(fault, dict):
-            raise Unavailable(f"{self.url} answered an error that is none: {fault!r}")
-        message, code, data = str(fault.get("message")), fault.get("code"), fault.get("data")
-        if code == 3 and isinstance(data, str):
-            raise Reverted(message, bytes.fromhex(data.removeprefix("0x")))
-        raise InvalidRequest(message, code if isinstance(code, int) else -32000)
+        return self._result(self._post(self._path, request, "application/json"))
+
+    def bring(self, upload: int, offset: int, piece: bytes) -> None:
+        """Add a piece to an upload that zg_daUpload began. Raises as `call`."""
+        path = f"{self._path.rstrip('/')}/da/{upload}/{offset}"
+        self._result(self._post(path, piece, "application/octet-stream"))
 
     def quantity(self, method: str, *params: object) -> int:
         """A method's result that is a hexadecimal number. Raises as `call`."""
@@ -69,11 +65,24 @@ class RpcClient:
                 )
             time.sleep(RECEIPT_POLL_S)
 
-    def _post(self, body: bytes) -> bytes:
+    def _result(self, response: bytes) -> Any:
+        """What a JSON-RPC response brings. Raises as `call`."""
+        answer = self._parse(response)
+        fault = answer.get("error")
+        if fault is None:
+            return answer.get("result")
+        if not isinstance(fault, dict):
+            raise Unavailable(f"{self.url} answered an error that is none: {fault!r}")
+        message, code, data = str(fault.get("message")), fault.get("code"), fault.get("data")
+        if code == 3 and isinstance(data, str):
+            raise Reverted(message, bytes.fromhex(data.removeprefix("0x")))
+        raise InvalidRequest(message, code if isinstance(code, int) else -32000)
+
+    def _post(self, path: str, body: bytes, content_type: str) -> bytes:
         kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=self._timeout_s)
         try:
-            connection.request("POST", self._path, body, {"Content-Type": "application/json"})
+            connection.request("POST", path, body, {"Content-Type": content_type})
             response = connection.getresponse()
             data = response.read(RESPONSE_MAX_BYTES + 1)
         except (OSError, http.client.HTTPException) as error:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from zg_node._core import BundleIndex, erasure_shape
+from zg_node._core import erasure_shape
 from zg_node.errors import InvalidMessage
 
 VERSION = 1
@@ -25,13 +25,9 @@ CHECKSUM_BYTES = 16
 """Of a data row; the checksums of a blob are K of them in a row."""
 BLOB_MAX_BYTES = 128 * 1024 * 1024
 NAMESPACE_BYTES = 29
-BUNDLE_HEAD_BYTES = 40
-"""A bundle's first bytes: what `_core.check_namespace` takes. They are within cell 0 of row 0."""
-BUNDLE_ENTRY_BYTES = 77
 BUNDLE_BLOBS_MAX = 65_536
 
 _HEADER = struct.Struct(">BHHIQ32s32s")
-_BUNDLE_HEAD = struct.Struct(">4sI32s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,21 +126,3 @@ class BundledBlob:
     def cut(self, bundle: bytes) -> bytes:
         """The blob out of its bundle. Raises InvalidMessage."""
         return self.check(bundle[self.offset : self.offset + self.length])
-
-
-def bundle_index_bytes(start: bytes) -> int:
-    """How many of a bundle's first bytes `_core.BundleIndex` needs, said by BUNDLE_HEAD_BYTES or more of them. Raises
-    InvalidMessage."""
-    if len(start) < BUNDLE_HEAD_BYTES:
-        raise InvalidMessage(f"a bundle that begins with {len(start)} bytes")
-    magic, count, _ = _BUNDLE_HEAD.unpack_from(start)
-    if magic != b"ZGB1" or not 0 < count <= BUNDLE_BLOBS_MAX:
-        raise InvalidMessage("no bundle")
-    return BUNDLE_HEAD_BYTES + int(count) * BUNDLE_ENTRY_BYTES
-
-
-def unbundle(bundle: bytes) -> tuple[tuple[BundledBlob, bytes], ...]:
-    """Every blob of a bundle with its entry, by namespace. Raises InvalidMessage when one is not what its entry
-    says."""
-    entries = (BundledBlob(*entry) for entry in BundleIndex(bundle, len(bundle)).entries())
-    return tuple((entry, entry.cut(bundle)) for entry in entries)

@@ -5,11 +5,8 @@
                                                     └── next part ────┘
 
 Rows come in parts that fit into one answer each; those that verified stay when a later part does not, so that another
-attempt goes on from there. Whoever keeps more rows than a small blob has data rows asks for the blob and encodes it:
-that moves less than rows with their paths. An offer that comes again gets the same signature again.
-
-An offer costs about 4 ms of CPU to begin with, for the checksums of all rows, and 3 ms for each MiB of rows of 8 KiB:
-1.1 to verify, 1.1 to write, 0.4 to take the message apart, 0.3 to sync.
+attempt goes on from there. Whose rows with their paths would be longer than a blob asks for the blob and encodes it. An
+offer that comes again gets the same signature again.
 """
 
 from __future__ import annotations
@@ -85,8 +82,9 @@ class _Pull:
 
     @property
     def encodes(self) -> bool:
-        """Whether the blob is asked for, and not its rows."""
-        return self.header.length <= ENCODE_MAX_BYTES and len(self.wanted) > self.header.data_rows
+        """Whether the blob is asked for, and not its rows: of a small one, their paths are longer than they are."""
+        moved = len(self.wanted) * (self.header.row_bytes + self.path_bytes) + CHECKSUM_BYTES * self.header.data_rows
+        return self.header.length <= min(ENCODE_MAX_BYTES, moved)
 
 
 class Custodian:

@@ -30,7 +30,6 @@ from zg_node.errors import InvalidMessage, Unavailable
 from zg_node.p2p.network import Offence
 
 SAMPLES_DEFAULT: Final = 20
-SAMPLES_MAX: Final = 1_000
 ANSWER_TIMEOUT_S: Final = 5.0
 AT_ONCE: Final = 16
 

@@ -48,7 +48,6 @@ PEER_BYTES_BURST: Final = 256 << 20
 DEBT_MAX_S: Final = 2.0
 PEERS_MAX: Final = 1024
 """Peers whose allowance is remembered."""
-CELL_PATH_MAX_BYTES: Final = 32 * 19
 
 
 class Pending(Protocol):

@@ -20,6 +20,7 @@ from zg_node.rpc.api import Context
 from zg_node.rpc.encoding import failure
 from zg_node.rpc.errors import SERVER_ERROR, error_object
 from zg_node.rpc.http import JSON, Action, Head, Refusal, read_head, response
+from zg_node.rpc.methods.da import take_piece
 from zg_node.rpc.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -304,6 +305,8 @@ class Connection(asyncio.Protocol):
             self.update_reading()
         if head.action is Action.RPC:
             self.server.dispatcher.handle(body, self._context_for(head.shard, head.forwarded), exchange)
+        elif head.piece is not None:
+            exchange.finish(take_piece(self._context_for(head.shard, head.forwarded), *head.piece, body))
         else:
             exchange.respond(*self.server.page(head.action))
 

@@ -6,6 +6,7 @@ Pure: the listener's settings in, a decision out.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -16,8 +17,11 @@ from zg_node.rpc.limits import Listener
 JSON: Final = b"application/json"
 TEXT: Final = b"text/plain; charset=utf-8"
 METRICS_TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
+BINARY: Final = b"application/octet-stream"
 JSON_TYPES: Final = (b"application/json", b"application/json-rpc", b"application/jsonrequest")
-"""Content types that a browser page cannot post to another origin without asking first."""
+
+_PIECE: Final = re.compile(rb"([^?]*)/da/(\d{1,18})/(\d{1,18})/?(?:\?.*)?", re.DOTALL)
+"""<path of a shard>/da/<upload>/<offset>"""
 
 REASONS: Final = {
     200: b"OK",
@@ -42,12 +46,18 @@ class Action(Enum):
     """What a request asks for."""
 
     RPC = auto()
+    PIECE = auto()
+    """Bring a piece of a blob: the body, as it is."""
     WEBSOCKET = auto()
     WELCOME = auto()
     HEALTH = auto()
     READY = auto()
     METRICS = auto()
     PREFLIGHT = auto()
+
+
+BODY_TYPES: Final = {Action.RPC: JSON_TYPES, Action.PIECE: (BINARY,)}
+"""Content types of what is posted; a browser page cannot post any of them to another origin without asking first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,8 @@ class Head:
     extra: bytes
     """Response header lines for CORS."""
     websocket_key: bytes
+    piece: tuple[int, int] | None
+    """(upload, offset) of a PIECE."""
 
 
 def read_head(
@@ -103,12 +115,12 @@ def read_head(
     elif method == b"OPTIONS":
         action = Action.PREFLIGHT
         extra += preflight_lines(extra)
-    elif method == b"GET":
+    elif method == b"GET" and action is not Action.PIECE:
         action = Action.WELCOME if action is Action.RPC else action
-    elif method != b"POST" or action is not Action.RPC:
+    elif method != b"POST" or action not in BODY_TYPES:
         return Refusal(405, "use POST for JSON-RPC and GET for /health, /ready and /metrics")
-    elif fields.get(b"content-type", b"").split(b";")[0].strip().lower() not in JSON_TYPES:
-        return Refusal(415, "invalid content type, only application/json is supported")
+    elif fields.get(b"content-type", b"").split(b";")[0].strip().lower() not in BODY_TYPES[action]:
+        return Refusal(415, f"invalid content type, only {BODY_TYPES[action][0].decode()} is supported")
     elif fields.get(b"content-encoding", b"identity").lower() != b"identity":
         return Refusal(415, "compressed requests are not supported")
     expect = fields.get(b"expect", b"").lower()
@@ -124,6 +136,7 @@ def read_head(
         expects_continue=bool(expect),
         extra=extra,
         websocket_key=fields.get(b"sec-websocket-key", b""),
+        piece=piece_at(target),
     )
 
 
@@ -138,12 +151,21 @@ def route(target: bytes, listener: Listener, shards: int) -> tuple[Action, int] 
         return Action.METRICS, 0
     if not listener.rpc:
         return Refusal(404, "not found: this port serves /metrics, /health and /ready")
+    action = Action.RPC
+    if "zg" in listener.namespaces and (piece := _PIECE.fullmatch(path)):
+        action, path = Action.PIECE, piece[1] or b"/"
     if path == b"/":
-        return Action.RPC, 0
+        return action, 0
     prefix, _, index = path.rpartition(b"/")
     if prefix == b"/shard" and index.isdigit() and len(index) < 6 and int(index) < shards:
-        return Action.RPC, int(index)
+        return action, int(index)
     return Refusal(404, f"not found: JSON-RPC is at / (shard 0) and /shard/0 to /shard/{shards - 1}")
+
+
+def piece_at(target: bytes) -> tuple[int, int] | None:
+    """(upload, offset) in the target of a PIECE; None in any other."""
+    piece = _PIECE.fullmatch(target)
+    return (int(piece[2]), int(piece[3])) if piece else None
 
 
 def host_allowed(host: bytes, allowed: Sequence[str]) -> bool:

@@ -1,8 +1,9 @@
 """zg_da*: storing blobs, reading them, and who keeps them.
 
     up to PIECE_MAX_BYTES   zg_daPut(data)                                                    → the certificate
-    larger                  zg_daUpload(length) → upload, zg_daPiece(upload, offset, data) …,
+    larger                  zg_daUpload(length) → upload, POST <path>/da/<upload>/<offset> …,
                             zg_daStore(upload) → put, zg_daProgress(put) …                    → the certificate
+    the same in JSON        zg_daPiece(upload, offset, data), where a piece is posted otherwise
     reading                 zg_daGet(commitment, offset, length), piece by piece
 
 Whoever stores a blob spends the node's coins, so the methods that do are for callers on this machine unless
@@ -17,9 +18,11 @@ from zg_node import _core
 from zg_node.da.client import PutProgress, Retrieved
 from zg_node.da.ledger import Certified
 from zg_node.da.service import DataAvailability
-from zg_node.errors import InvalidRequest, Unavailable
+from zg_node.da.uploads import Uploads
+from zg_node.errors import InvalidRequest, Unavailable, ZgError
 from zg_node.rpc.api import Context, Method, Result
-from zg_node.rpc.encoding import document, hex_text, quantity
+from zg_node.rpc.encoding import NULL, document, failure, hex_text, quantity, success
+from zg_node.rpc.errors import error_of
 from zg_node.rpc.params import Arguments
 
 PIECE_MAX_BYTES: Final = 2 << 20
@@ -46,9 +49,21 @@ def upload(context: Context, arguments: Arguments) -> bytes:
 def piece(context: Context, arguments: Arguments) -> bytes:
     """(upload, offset, data): the next piece; answers how many bytes are there."""
     uploads, data = _paying(context).uploads, arguments.data(2)
+    return _add(uploads, arguments.count(0), arguments.count(1), data)
+
+
+def take_piece(context: Context, upload: int, offset: int, data: bytes) -> bytes:
+    """The response to a piece that was posted as it is: like zg_daPiece's."""
+    try:
+        return success(NULL, _add(_paying(context).uploads, upload, offset, data))
+    except ZgError as error:
+        return failure(NULL, error_of(error, "zg_daPiece"))
+
+
+def _add(uploads: Uploads, upload: int, offset: int, data: bytes) -> bytes:
     if len(data) > PIECE_MAX_BYTES:
         raise InvalidRequest(f"a piece of {len(data)} bytes: at most {PIECE_MAX_BYTES} fit")
-    return quantity(uploads.add(arguments.count(0), arguments.count(1), data))
+    return quantity(uploads.add(upload, offset, data))
 
 
 def store(context: Context, arguments: Arguments) -> Result:
