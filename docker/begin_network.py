@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from zg_node.cli.home import CONFIG, keep_settings
-from zg_node.cli.testnet_homes import Ports, begin
+from zg_node.cli.testnet_homes import Ports, Size, begin
 from zg_node.config import load, override
 from zg_node.identity import node_seed, peer_id
 
@@ -26,7 +26,7 @@ def service(index: int) -> str:
 
 def begin_network(directory: Path) -> None:
     """Make the network in `directory`, or take up the one that is there. Raises InvalidConfig."""
-    homes = [member.home for member in begin(directory, VALIDATORS, SHARDS, Ports(RPC, METRICS, P2P))]
+    homes = [member.home for member in begin(directory, Size(VALIDATORS, SHARDS), Ports(RPC, METRICS, P2P))]
     peers = [f"/dns4/{service(i)}/tcp/{P2P}/p2p/{peer_id(node_seed(home))}" for i, home in enumerate(homes)]
     for index, home in enumerate(homes):
         differences = {

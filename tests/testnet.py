@@ -1,8 +1,9 @@
-"""`zg-node testnet --json` as a process: several validators on this machine."""
+"""`zg-node testnet --json` as a process: a network on this machine."""
 
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -15,7 +16,8 @@ from tests.jsonrpc import Client
 from tests.running_node import POLL_S, await_gone, free_ports
 from zg_node.bench.process import tree
 from zg_node.cli import home as homes
-from zg_node.cli.testnet_homes import Ports, begin
+from zg_node.cli.init import GENESIS
+from zg_node.cli.testnet_homes import Ports, Size, begin
 from zg_node.config import load, override
 
 READY_TIMEOUT_S = 90.0
@@ -25,25 +27,28 @@ STOP_TIMEOUT_S = 60.0
 class Validators:
     """A network on a data directory, from `start` to `stop`, as often as wanted, on the same ports."""
 
-    def __init__(self, datadir: Path, log: Path, validators: int = 4, shards: int = 2) -> None:
-        """`log` takes what the command says to people."""
+    def __init__(self, datadir: Path, log: Path, validators: int = 4, shards: int = 2, holders: int = 0) -> None:
+        """`log` takes what the command says to people; the `holders` are more nodes, after the validators."""
         self.datadir = datadir
         self.line = ""
         """What it printed when all answered."""
         self.ready: dict[str, Any] = {}
-        self.first_port = free_ports(3 * validators)
-        self.ports = range(self.first_port, self.first_port + 3 * validators)
+        self._size = Size(validators, shards, holders)
+        count = self._size.nodes
+        self.first_port = free_ports(3 * count)
+        self.ports = range(self.first_port, self.first_port + 3 * count)
+        """JSON-RPC of every node, then metrics, then p2p."""
         self._log = log
         self._output = log.with_suffix(".out")
-        self._size = (validators, shards)
-        self._first = [self.first_port + i * validators for i in range(3)]
+        self._first = [self.first_port + i * count for i in range(3)]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def command(self) -> list[str]:
         """The whole command line."""
         http, metrics, p2p = map(str, self._first)
-        size = ("--validators", str(self._size[0]), "--shards", str(self._size[1]))
+        wanted = {"validators": self._size.validators, "holders": self._size.holders, "shards": self._size.shards}
+        size = [text for name, count in wanted.items() for text in (f"--{name}", str(count))]
         ports = ("--http-port", http, "--metrics-port", metrics, "--p2p-port", p2p)
         return [*PROGRAM, "testnet", "--datadir", str(self.datadir), "--json", *size, *ports]
 
@@ -59,7 +64,7 @@ class Validators:
         return self._log.read_text()
 
     def client(self, node: int, shard: int = 0) -> Client:
-        """A new connection to a shard of the `node`th validator."""
+        """A new connection to a shard of the `node`th node."""
         return Client(f"{self.nodes[node]['rpc']}/shard/{shard}")
 
     @property
@@ -68,11 +73,18 @@ class Validators:
         assert self._process is not None
         return self._process.pid
 
-    def configure(self, changes: Mapping[str, object]) -> None:
-        """Before the start: change every node's settings, named as `section.key`."""
-        for member in begin(self.datadir, *self._size, Ports(*self._first)):
+    def configure(self, changes: Mapping[str, object], rules: Mapping[str, int] | None = None) -> None:
+        """Before the start: change every node's settings, named as `section.key`, and `rules` of the chain file."""
+        members = begin(self.datadir, self._size, Ports(*self._first))
+        for member in members:
             file = member.home / homes.CONFIG
             homes.keep_settings(member.home, override(load(file), changes))
+        for key, value in (rules or {}).items():
+            for directory in (self.datadir, *(member.home for member in members)):
+                chain = directory / GENESIS
+                text, found = re.subn(rf"^{key} = \S+", f"{key} = {value}", chain.read_text(), flags=re.MULTILINE)
+                assert found == 1, f"the chain file has one {key}"
+                chain.write_text(text)
 
     def family(self) -> tuple[int, ...]:
         """The command's process and all below it."""

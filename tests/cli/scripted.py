@@ -17,12 +17,17 @@ class ScriptedNode:
     answers: dict[str, Answer] = field(default_factory=dict)
     calls: list[tuple[str, str, list[Any]]] = field(default_factory=list)
     """(path, method, parameters) of every request."""
+    pieces: list[bytes] = field(default_factory=list)
+    """Of blobs, as they were posted."""
     url: str = ""
     raw: bytes | None = None
     """What to answer instead of JSON-RPC."""
     status: int = 200
 
     def reply(self, path: str, body: bytes) -> bytes:
+        if "/da/" in path:
+            self.pieces.append(body)
+            return json.dumps({"jsonrpc": "2.0", "id": None, "result": hex(len(body))}).encode()
         request = json.loads(body)
         method, params = request["method"], request["params"]
         self.calls.append((path, method, params))

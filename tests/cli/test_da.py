@@ -129,15 +129,13 @@ def test_a_put_that_fails_says_why(zg: Run, scripted: ScriptedNode, file: Path) 
     steps = iter([progress(), progress(failure="holders with 1 of 4 stake signed")])
     scripted.answers = {
         "zg_daUpload": "0x1",
-        "zg_daPiece": lambda upload, offset, data: hex(offset + len(data) // 2 - 1),
         "zg_daStore": "0x7",
         "zg_daProgress": lambda job: next(steps),
     }
     result = zg("da", "put", file, "--rpc", scripted.url)
     assert result.exit_code == 1
     assert "holders with 1 of 4 stake signed" in result.stderr
-    pieces = [params for _, method, params in scripted.calls if method == "zg_daPiece"]
-    assert b"".join(bytes.fromhex(data[2:]) for _, _, data in pieces) == BLOB
+    assert b"".join(scripted.pieces) == BLOB
 
 
 def test_liars_are_named(zg: Run, scripted: ScriptedNode, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tests.running_node import RunningNode, alive, is_free
 from tests.testnet import Validators, await_head, eventually, final, heads
 from tests.transfers import transfer
 from zg_node.bench.process import tree
+from zg_node.contracts.staking import STAKING, decode_set, validators_call
 
 SHARDS = 2
 FINAL_S = 20.0
@@ -134,14 +135,14 @@ def test_the_others_go_on_without_a_killed_node_and_it_catches_up(network: Valid
         again.close()
 
 
-@pytest.mark.parametrize(("option", "number"), [("--validators", 3), ("--shards", 3)])
+@pytest.mark.parametrize(("option", "number"), [("--validators", 3), ("--shards", 3), ("--holders", 1)])
 def test_another_size_than_the_directory_holds_is_refused(network: Validators, option: str, number: int) -> None:
     refused = subprocess.run(
         [*network.command, option, str(number)], capture_output=True, text=True, timeout=60, check=False
     )
     assert refused.returncode == 2
     assert len(refused.stderr.splitlines()) == 1
-    assert "holds a network of 4 validators and 2 shards" in refused.stderr
+    assert "holds a network of 4 validators, 0 more holders and 2 shards" in refused.stderr
 
 
 def test_sigterm_ends_every_child_and_the_next_start_goes_on(tmp_path: Path) -> None:
@@ -160,6 +161,33 @@ def test_sigterm_ends_every_child_and_the_next_start_goes_on(tmp_path: Path) -> 
         network.start()
         with network.client(1) as client:
             assert client.call("eth_getBlockByNumber", "0x1", True) == before
+        assert network.stop() == 0
+    finally:
+        network.close()
+
+
+def test_a_network_may_have_nodes_that_hold_data_and_do_not_vote(tmp_path: Path) -> None:
+    network = Validators(tmp_path / "network", tmp_path / "errors", validators=1, shards=1, holders=1)
+    try:
+        network.start()
+        assert len(network.nodes) == 2
+        with network.client(0) as validator, network.client(1) as holder:
+
+            def reachable() -> bool:
+                return all(found["reachable"] for node in (validator, holder) for found in holders(node))
+
+            def holders(node: Client) -> list[dict[str, Any]]:
+                listed: list[dict[str, Any]] = node.call("zg_daHolders")["holders"]
+                return listed
+
+            eventually("both holders are reached", reachable, FINAL_S)
+            assert [found["stake"] for found in holders(holder)] == [hex(1_000)] * 2
+            certificate = holder.call("zg_daPut", "0x" + "ab" * 100_000)
+            assert certificate["signers"] == ["0x0", "0x1"], "neither has two thirds of the stake"
+            assert int(holder.call("zg_daStatus", certificate["commitment"])["rowsHere"], 16) > 0
+            assert validator.call("zg_daGet", certificate["commitment"], 0, 2)["data"] == "0xabab"
+            question = {"to": "0x" + STAKING.hex(), "input": "0x" + validators_call().hex()}
+            assert len(decode_set(bytes.fromhex(holder.call("eth_call", question, "latest")[2:]))) == 1, "one votes"
         assert network.stop() == 0
     finally:
         network.close()

@@ -11,7 +11,8 @@ from click.testing import Result
 
 from tests.cli.scripted import RpcError, ScriptedNode
 from tests.devnet import Devnet
-from zg_node.cli.staking import SENTENCES, percent
+from zg_node.cli.staking import SENTENCES
+from zg_node.cli.values import percent
 from zg_node.contracts import staking
 from zg_node.contracts.abi import Function, interface
 from zg_node.execution.genesis import packaged, parse

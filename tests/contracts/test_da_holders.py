@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.data_books import check
-from tests.contracts.data_chain import RULES, SIGNERS, DataChain, call, register, registration
+from tests.contracts.data_chain import RULES, SIGNERS, DataChain, call, data_file, register, registration
 from tests.contracts.staking_chain import COIN, OPERATORS, STAKES, VOTERS, account
 from zg_node.contracts import da
+from zg_node.execution.genesis import parse
 
 ALICE, BOB = 0, 1
 LIFE_EPOCHS = 4
@@ -28,6 +29,22 @@ def test_the_genesis_validators_are_the_first_holders(chain: DataChain) -> None:
         assert info == da.HolderInfo(account(voter), account(operator), "", stake * COIN, True, 0, 0)
     assert chain.stakes(0) == chain.stakes(1) == {account(v): s for v, s in zip(VOTERS, STAKES, strict=True)}
     assert chain.balance(da.DATA_AVAILABILITY) == sum(STAKES) * COIN
+
+
+def test_a_chain_file_may_name_holders_beside_the_validators(tmp_path: Path) -> None:
+    own, another = account(300), account(301)
+    lines = (
+        f'\n[[da.holders]]\nsigner = "0x{own.hex()}"\nstake = 40\n'
+        f'\n[[da.holders]]\nsigner = "0x{another.hex()}"\nstake = 50\nowner = "0x{account(ALICE).hex()}"\n'
+    )
+    chain = DataChain(tmp_path / "state", parse(data_file() + lines, "holders"))
+    assert chain.holder(own) == da.HolderInfo(own, own, "", 40 * COIN, True, 0, 0)
+    assert chain.holder(another) == da.HolderInfo(another, account(ALICE), "", 50 * COIN, True, 0, 0)
+    voting = {account(v): s for v, s in zip(VOTERS, STAKES, strict=True)}
+    assert chain.stakes(0) == chain.stakes(1) == voting | {own: 40, another: 50}
+    assert chain.balance(da.DATA_AVAILABILITY) == (sum(STAKES) + 90) * COIN
+    chain.end_epoch()
+    assert chain.stakes(2) == chain.stakes(0)
 
 
 def test_a_holder_registers_with_its_signers_consent(chain: DataChain) -> None:

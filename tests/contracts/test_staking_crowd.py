@@ -9,7 +9,7 @@ import pytest
 from tests.bls import pubkey48
 from tests.contracts.staking_chain import StakingChain, account, chain_file
 from zg_node import _core
-from zg_node.contracts import staking
+from zg_node.contracts import da, staking
 from zg_node.execution.genesis import parse
 
 CANDIDATES = 1024
@@ -33,6 +33,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> StakingChain:
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(staking, "VALIDATORS_MAX", CANDIDATES)
+        patch.setattr(da, "HOLDERS_MAX", CANDIDATES)
         genesis = parse(chain_file().split("[[validators]]", 1)[0] + "\n\n".join(validators), "crowd")
         chain = StakingChain(tmp_path_factory.mktemp("crowd"), genesis)
     chain.end_epochs(2)

@@ -44,6 +44,11 @@ pubkey48 = "{pubkey48(1)}"
 """
 
 
+def holder(signer: str, stake: int, owner: str | None = None) -> str:
+    """An entry of a chain file."""
+    return f'\n[[da.holders]]\nsigner = "{signer}"\nstake = {stake}\n' + (f'owner = "{owner}"\n' if owner else "")
+
+
 def block_zero(genesis: Genesis, shard: int, directory: Path) -> Header:
     """Block 0 as the engine makes it."""
     state = _core.State(str(directory / str(shard)), 8 << 20, 10)
@@ -107,6 +112,11 @@ def test_the_root_shard_has_its_contracts_beside_what_every_shard_has() -> None:
     assert balances == [(32 + 1_000_000) * 10**18, 32 * 10**18], "the stake and the reserve, the deposit"
 
 
+def test_a_set_of_holders_may_be_full_in_block_zero() -> None:
+    text = MINIMAL + "".join(holder(f"0x{number:040x}", 32) for number in range(1, da.HOLDERS_MAX))
+    assert parse(text, "x").allocation(0)
+
+
 def test_public_keys_are_those_of_the_accounts() -> None:
     from coincurve import PrivateKey
 
@@ -142,6 +152,7 @@ def test_the_identity_does_not_depend_on_spelling() -> None:
         (pubkey48(1), pubkey48(2)),
         ("[fees]", "[staking]\nepoch_blocks = 20\n\n[fees]"),
         ("[fees]", "[da]\nbyte_price_wei = 7\n\n[fees]"),
+        ("[[validators]]", f'[[da.holders]]\nsigner = "{ALICE}"\nstake = 32\n\n[[validators]]'),
         (ALICE, "0x" + "a2" * 20),
     ],
 )
@@ -173,6 +184,7 @@ ACCOUNT = f'\n[[accounts]]\naddress = "{ALICE}"\nbalance_wei = "1"\n'
 AGAIN = '\n[[validators]]\naddress = "0x{}"\nstake = 32\npubkey48 = "{}"\n'
 STAKING = "0xea224dBB52F57752044c0C86aD50930091F561B9"
 DATA = ["0x" + address.hex() for address in (da.DATA_AVAILABILITY, da.DATA_VERIFIER)]
+HOLDER = holder(ALICE, 32)
 PREDEPLOY = f'\n[[predeploys]]\nname = "p"\naddress = "0x{"b2" * 20}"\n'
 
 
@@ -197,6 +209,14 @@ PREDEPLOY = f'\n[[predeploys]]\nname = "p"\naddress = "0x{"b2" * 20}"\n'
         (MINIMAL.replace('balance_wei = "5"', "balance_wei = 5"), "accounts.0.balance_wei: "),
         (MINIMAL.replace(ALICE, ALICE[:-1]), "accounts.0.address: "),
         (MINIMAL + ACCOUNT, f"{ALICE} is allocated twice"),
+        (MINIMAL + HOLDER + HOLDER, f"da.holders: {ALICE} is listed twice, or a validator"),
+        (MINIMAL + holder(VALIDATOR, 32), f"da.holders: {VALIDATOR} is listed twice, or a validator"),
+        (MINIMAL + holder(ALICE, 31), f"da.holders: {ALICE} stakes 31 coins, and da.min_stake asks for 32"),
+        (MINIMAL + holder("0x12", 32), "da.holders.0.signer: "),
+        (
+            MINIMAL + "".join(holder(f"0x{number:040x}", 32) for number in range(1, da.HOLDERS_MAX + 1)),
+            "da.holders: at most 256, the validators included, not 257",
+        ),
         (MINIMAL + PREDEPLOY, "predeploy 'p' needs exactly one of code and artifact"),
         (MINIMAL + PREDEPLOY + 'code = "0x00"\nartifact = "Multicall3"\n', "needs exactly one of code and artifact"),
         (MINIMAL + PREDEPLOY + 'code = "0x0"\n', "predeploys.0.code: "),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
+from zg_node.cli import da_holder
 from zg_node.cli import home as homes
 from zg_node.cli.client import RpcClient
 from zg_node.cli.options import HomePath, client, json_option, rpc_options
@@ -36,7 +37,11 @@ BLOB_MAX_BYTES: Final = 128 << 20
 
 @click.group()
 def da() -> None:
-    """Store blobs with the network's holders, read them back, and check that they are there."""
+    """Store blobs with the network's holders, read them back, and check that they are there; be a holder."""
+
+
+for _command in da_holder.COMMANDS:
+    da.add_command(_command)
 
 
 @da.command()
@@ -59,7 +64,8 @@ def put(file: Path, epochs: int, rpc: str, shard: int, as_json: bool) -> None:
         with file.open("rb") as data:
             offset = 0
             while piece := data.read(PIECE_BYTES):
-                offset = node.quantity("zg_daPiece", upload, offset, "0x" + piece.hex())
+                node.bring(upload, offset, piece)
+                offset += len(piece)
                 bar.update(len(piece))
     job = node.quantity("zg_daStore", upload, {"epochs": epochs, "quorum": shard})
     certificate = _await_put(node, job, as_json)

@@ -35,8 +35,10 @@ PORTS_TRIED = 256
 )
 @click.option(
     "--validator",
+    "--holder",
+    "validator",
     is_flag=True,
-    help="Make a voting key too, encrypted under a password; implied by --password-file.",
+    help="Make a key too, to vote or to hold data with, encrypted under a password; implied by --password-file.",
 )
 @click.option("--bootstrap", multiple=True, metavar="ADDRESS", help="A node of the network to connect to; repeatable.")
 @password_option
@@ -54,9 +56,10 @@ def init(
     """Make a data directory for a node called NAME.
 
     It gets a configuration (with ports that are free on this machine now), with --genesis a copy of the chain file, and
-    with --validator an encrypted voting key. A network's first validators stand under [[validators]] in its chain file,
-    each with the address of its voting key and the pubkey48 of the BLS key that follows from it, as printed here; later
-    ones join with `zg-node validator create`. The development network has a voting key that everybody knows.
+    with --validator or --holder, which are the same, an encrypted key. A network's first validators stand under
+    [[validators]] in its chain file, each with the address of its key and the pubkey48 of the BLS key that follows from
+    it, as printed here, and first holders of data under [[da.holders]]; later ones join with `zg-node validator create`
+    and `zg-node da register`. The development network has a key that everybody knows.
     """
     validator = validator or password_file is not None
     if validator and not genesis:

@@ -39,6 +39,11 @@ def rpc_options(command: Command) -> Command:
     command = click.option(
         "--shard", type=click.IntRange(0), default=0, show_default=True, help="Which shard of the node to ask."
     )(command)
+    return node_option(command)
+
+
+def node_option(command: Command) -> Command:
+    """`--rpc`, where the root shard is asked; the command takes `rpc: str`."""
     return click.option("--rpc", metavar="URL", default=DEFAULT_URL, show_default=True, help="The node to ask.")(
         command
     )

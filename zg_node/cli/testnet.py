@@ -1,4 +1,4 @@
-"""`zg-node testnet`: several validators as real processes on this machine."""
+"""`zg-node testnet`: a network of real processes on this machine."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ import click
 from zg_node.cli.client import RpcClient
 from zg_node.cli.init import GENESIS
 from zg_node.cli.options import TESTNET_HOME, HomePath
-from zg_node.cli.testnet_homes import HOST, Member, Ports, begin
+from zg_node.cli.testnet_homes import HOST, Member, Ports, Size, begin
 from zg_node.config import SHARDS_MAX
 from zg_node.errors import InvalidConfig, Unavailable, ZgError
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 VALIDATORS_MAX = 32
+HOLDERS_MAX = 64
 
 
 @click.command()
 @click.option("--validators", type=click.IntRange(1, VALIDATORS_MAX), default=4, show_default=True, help="How many.")
+@click.option(
+    "--holders",
+    type=click.IntRange(0, HOLDERS_MAX),
+    default=0,
+    show_default=True,
+    help="How many more nodes, which hold data and follow the chain without validating.",
+)
 @click.option(
     "--shards", type=click.IntRange(1, SHARDS_MAX), default=2, show_default=True, help="How many shards they run."
 )
@@ -45,16 +53,26 @@ VALIDATORS_MAX = 32
 @click.option("--p2p-port", type=click.IntRange(1, 65000), default=26656, show_default=True, help="Likewise.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON once all nodes answer.")
 def testnet(
-    validators: int, shards: int, datadir: Path, http_port: int, metrics_port: int, p2p_port: int, as_json: bool
+    validators: int,
+    holders: int,
+    shards: int,
+    datadir: Path,
+    http_port: int,
+    metrics_port: int,
+    p2p_port: int,
+    as_json: bool,
 ) -> None:
     """Run a network of validators on this machine, in the foreground.
+
+    The validators hold data too.
 
     Each is a process of its own with its own data directory and log file. Ctrl-C or SIGTERM stops them all; a node
     that ends on its own is reported, and the others go on.
     """
-    members = begin(datadir, validators, shards, Ports(http_port, metrics_port, p2p_port))
+    size = Size(validators, shards, holders)
+    members = begin(datadir, size, Ports(http_port, metrics_port, p2p_port))
     _check_ports(members)
-    asyncio.run(_run(members, datadir, as_json))
+    asyncio.run(_run(members, size, datadir, as_json))
 
 
 def _check_ports(members: Sequence[Member]) -> None:
@@ -72,7 +90,7 @@ def _check_ports(members: Sequence[Member]) -> None:
                     ) from error
 
 
-async def _run(members: Sequence[Member], datadir: Path, as_json: bool) -> None:
+async def _run(members: Sequence[Member], size: Size, datadir: Path, as_json: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -84,7 +102,7 @@ async def _run(members: Sequence[Member], datadir: Path, as_json: bool) -> None:
         await asyncio.wait({answering, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
             await answering
-            _announce(members, processes, datadir, as_json)
+            _announce(members, processes, size, datadir, as_json)
             watchers = [asyncio.create_task(_watch(*pair)) for pair in zip(members, processes, strict=True)]
             await stopping
             for watcher in watchers:
@@ -134,7 +152,9 @@ def _last_line(path: Path) -> str:
     return lines[-1] if lines else f"see {path}"
 
 
-def _announce(members: Sequence[Member], processes: Sequence[Process], datadir: Path, as_json: bool) -> None:
+def _announce(
+    members: Sequence[Member], processes: Sequence[Process], size: Size, datadir: Path, as_json: bool
+) -> None:
     nodes = [
         {"pid": process.pid, "rpc": member.rpc, "home": str(member.home)}
         for member, process in zip(members, processes, strict=True)
@@ -143,9 +163,11 @@ def _announce(members: Sequence[Member], processes: Sequence[Process], datadir: 
         facts = {"nodes": nodes, "genesis": str(datadir / GENESIS), "bootstrap": members[0].address}
         click.echo(json.dumps(facts))
         return
-    click.secho(f"{len(members)} validators", bold=True)
-    for node in nodes:
-        click.echo(f"  pid {node['pid']:<8}  {node['rpc']}  {node['home']}")
+    for first, last, what in ((0, size.validators, "validators"), (size.validators, size.nodes, "holders of data")):
+        if first < last:
+            click.secho(f"{last - first} {what}", bold=True)
+        for node in nodes[first:last]:
+            click.echo(f"  pid {node['pid']:<8}  {node['rpc']}  {node['home']}")
     click.echo()
     another = datadir / "another"
     click.echo("To join with one more node:")

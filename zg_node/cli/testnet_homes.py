@@ -1,7 +1,8 @@
-"""A network of validators on one machine: its chain file and the data directories of its nodes.
+"""A network on one machine: its chain file and the data directories of its nodes.
 
-<datadir>/genesis.toml           the development network's, with these validators and this many shards
-<datadir>/node-0 … node-(n-1)    data directories as `zg-node init` makes them, each with the password of its key
+<datadir>/genesis.toml           the development network's, with these validators, holders and this many shards
+<datadir>/node-0 … node-(n-1)    data directories as `zg-node init` makes them, each with the password of its key:
+                                 the validators, then those that only hold data
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from zg_node.cli.init import GENESIS
 from zg_node.config import Settings, load, override
 from zg_node.db.durable import make_directory, write_file
 from zg_node.errors import InvalidConfig
+from zg_node.execution.genesis import load as load_chain
 from zg_node.execution.genesis import packaged
 from zg_node.identity import node_seed, peer_id
 from zg_node.keys import Keystore, address_of, bls_pubkey, checksum
@@ -26,7 +28,25 @@ SCRYPT_N = 1 << 12
 """Cheap: the passwords are random and lie beside the keys."""
 STAKE = 1_000
 BALANCE_WEI = 10_000 * 10**18
-"""Of each voter: what reporting evidence, or unjailing, is paid from."""
+"""Of each node's key: what blobs, reporting evidence, unjailing and answers to challenges are paid from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a network is."""
+
+    validators: int
+    """They hold data as well."""
+    shards: int
+    holders: int = 0
+    """Nodes that hold data and follow the chain, without a vote."""
+
+    @property
+    def nodes(self) -> int:
+        return self.validators + self.holders
+
+    def __str__(self) -> str:
+        return f"{self.validators} validators, {self.holders} more holders and {self.shards} shards"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +70,18 @@ class Member:
     """JSON-RPC, metrics, p2p: on HOST."""
 
 
-def begin(datadir: Path, validators: int, shards: int, ports: Ports) -> tuple[Member, ...]:
+def begin(datadir: Path, size: Size, ports: Ports) -> tuple[Member, ...]:
     """Make the network in `datadir`, or take up the one that is there with the ports it has.
 
-    Raises InvalidConfig when `datadir` holds another number of validators or shards, or somebody's files."""
+    Raises InvalidConfig when `datadir` holds a network of another size, or somebody's files."""
     if (datadir / GENESIS).exists():
-        return _kept(datadir, validators, shards)
+        return _kept(datadir, size)
     make_directory(datadir, mode=0o700)
     if any(datadir.iterdir()):
         raise InvalidConfig(f"{datadir} is not empty and holds no network; choose another directory")
-    nodes = [datadir / f"node-{index}" for index in range(validators)]
-    voting_keys = [_begin_node(home) for home in nodes]
-    voters = [checksum(address_of(key)) for key in voting_keys]
-    chain = _chain_file(voting_keys, shards)
+    nodes = [datadir / f"node-{index}" for index in range(size.nodes)]
+    keys = [_begin_node(home) for home in nodes]
+    chain = _chain_file(keys, size)
     addresses = [f"/ip4/{HOST}/tcp/{ports.p2p + i}/p2p/{peer_id(node_seed(home))}" for i, home in enumerate(nodes)]
     for index, home in enumerate(nodes):
         settings = override(
@@ -70,10 +89,10 @@ def begin(datadir: Path, validators: int, shards: int, ports: Ports) -> tuple[Me
             {
                 "node.name": home.name,
                 "network.genesis": GENESIS,
-                "network.shards": shards,
+                "network.shards": size.shards,
                 "rpc.port": ports.http + index,
                 "metrics.port": ports.metrics + index,
-                "consensus.validator": voters[index],
+                "consensus.validator": checksum(address_of(keys[index])),
                 "p2p.enabled": True,
                 "p2p.listen": f"/ip4/{HOST}/tcp/{ports.p2p + index}",
                 "p2p.bootstrap": tuple(other for other in addresses if other != addresses[index]),
@@ -83,11 +102,11 @@ def begin(datadir: Path, validators: int, shards: int, ports: Ports) -> tuple[Me
         write_file(home / GENESIS, chain.encode())
         homes.keep_settings(home, settings)
     write_file(datadir / GENESIS, chain.encode())  # last: its presence says that the rest is there
-    return _members(datadir)
+    return tuple(map(_member, nodes))
 
 
 def _begin_node(home: Path) -> bytes:
-    """A data directory with a voting key and its password; returns the key, 32 bytes."""
+    """A data directory with a key and its password; returns the key, 32 bytes."""
     homes.begin(home, "node")
     password = secrets.token_hex(24)
     write_file(home / homes.PASSWORD, password.encode(), mode=0o600)
@@ -96,40 +115,34 @@ def _begin_node(home: Path) -> bytes:
     return key
 
 
-def _chain_file(voting_keys: list[bytes], shards: int) -> str:
-    """The development network's chain file with the validators of these keys."""
+def _chain_file(keys: list[bytes], size: Size) -> str:
+    """The development network's chain file with the nodes of these keys, the validators first."""
     text = packaged("devnet")
     head, _, _ = text.partition("[[validators]]")
-    head = re.sub(r"^fork = ", f"shards = {shards}\nfork = ", head, count=1, flags=re.MULTILINE)
+    head = re.sub(r"^fork = ", f"shards = {size.shards}\nfork = ", head, count=1, flags=re.MULTILINE)
     head = head[: head.rindex("\n#")] + "\n" if head.rstrip().rpartition("\n")[2].startswith("#") else head
-    accounts, validators = "", ""
-    for key in voting_keys:
-        voter = checksum(address_of(key))
-        accounts += f'\n[[accounts]]\naddress = "{voter}"\nbalance_wei = "{BALANCE_WEI}"\n'
-        validators += (
-            f'\n[[validators]]\naddress = "{voter}"\nstake = {STAKE}\npubkey48 = "0x{bls_pubkey(key).hex()}"\n'
-        )
-    return head + accounts + validators
+    accounts, roles = "", ""
+    for index, key in enumerate(keys):
+        address = checksum(address_of(key))
+        accounts += f'\n[[accounts]]\naddress = "{address}"\nbalance_wei = "{BALANCE_WEI}"\n'
+        if index < size.validators:
+            pubkey = bls_pubkey(key).hex()
+            roles += f'\n[[validators]]\naddress = "{address}"\nstake = {STAKE}\npubkey48 = "0x{pubkey}"\n'
+        else:
+            roles += f'\n[[da.holders]]\nsigner = "{address}"\nstake = {STAKE}\n'
+    return head + accounts + roles
 
 
-def _kept(datadir: Path, validators: int, shards: int) -> tuple[Member, ...]:
-    members = _members(datadir)
-    held = load(members[0].home / homes.CONFIG).network.shards if members else 0
-    if len(members) != validators or held != shards:
-        raise InvalidConfig(
-            f"{datadir} holds a network of {len(members)} validators and {held} shards: ask for these, or choose "
-            "another directory"
-        )
-    return members
+def _kept(datadir: Path, size: Size) -> tuple[Member, ...]:
+    file = load_chain(datadir / GENESIS).file
+    held = Size(len(file.validators), file.shards, len(file.da.holders))
+    if held != size:
+        raise InvalidConfig(f"{datadir} holds a network of {held}: ask for these, or choose another directory")
+    return tuple(_member(datadir / f"node-{index}") for index in range(size.nodes))
 
 
-def _members(datadir: Path) -> tuple[Member, ...]:
-    homes_found = sorted(datadir.glob("node-*"), key=lambda path: int(path.name.removeprefix("node-")))
-    members = []
-    for home in homes_found:
-        settings = load(home / homes.CONFIG)
-        if settings.consensus.validator:
-            rpc = f"http://{settings.rpc.host}:{settings.rpc.port}"
-            ports = (settings.rpc.port, settings.metrics.port, int(settings.p2p.listen.rpartition("/")[2]))
-            members.append(Member(home, rpc, f"{settings.p2p.listen}/p2p/{peer_id(node_seed(home))}", ports))
-    return tuple(members)
+def _member(home: Path) -> Member:
+    settings = load(home / homes.CONFIG)
+    rpc = f"http://{settings.rpc.host}:{settings.rpc.port}"
+    ports = (settings.rpc.port, settings.metrics.port, int(settings.p2p.listen.rpartition("/")[2]))
+    return Member(home, rpc, f"{settings.p2p.listen}/p2p/{peer_id(node_seed(home))}", ports)

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from zg_node.cli.client import RpcClient
-from zg_node.cli.signer import Signer
+from zg_node.cli.output import show
+from zg_node.cli.signer import Signer, SignerChoice
 from zg_node.cli.values import Amount
 from zg_node.errors import Unavailable
 from zg_node.keys import address_of, checksum
@@ -50,6 +51,19 @@ def fee_options(command: Command) -> Command:
         command
     )
     return click.option("--gas", type=click.IntRange(21_000), help="Gas limit. [default: the node's estimate]")(command)
+
+
+def take_sender(options: dict[str, Any]) -> tuple[SignerChoice, Fees]:
+    """The signer's options and the fees', which click hands over in one heap."""
+    fees = {name: options.pop(name) for name in Fees.__dataclass_fields__}
+    return SignerChoice(**options), Fees(**fees)
+
+
+def report(result: dict[str, object], as_json: bool) -> None:
+    """Show what became of a transaction; exit code 1 when it reverted."""
+    show(result, as_json)
+    if result.get("status") == "reverted":
+        click.get_current_context().exit(1)
 
 
 def send_transaction(

@@ -12,8 +12,8 @@ from zg_node.cli import abi
 from zg_node.cli.artifact import Artifact
 from zg_node.cli.options import block_option, client, json_option, rpc_options
 from zg_node.cli.output import show
-from zg_node.cli.signer import SignerChoice, signer_options
-from zg_node.cli.transaction import Fees, fee_options, send_transaction
+from zg_node.cli.signer import signer_options
+from zg_node.cli.transaction import fee_options, report, send_transaction, take_sender
 from zg_node.cli.values import Address, Amount, Hex
 from zg_node.contracts.abi import parse_function
 from zg_node.errors import Unavailable
@@ -55,8 +55,8 @@ def send(
     if data is not None and signature is not None:
         raise click.UsageError("give either --data or SIGNATURE, not both")
     payload = abi.encode_call(parse_function(signature), arguments) if signature else data or b""
-    signer, fees = _split(options)
-    _report(send_transaction(client(rpc, shard), signer, fees, to, value, payload), as_json)
+    signer, fees = take_sender(options)
+    report(send_transaction(client(rpc, shard), signer, fees, to, value, payload), as_json)
 
 
 @tx.command()
@@ -76,8 +76,8 @@ def deploy(
     hexadecimal.
     """
     code = Artifact.load(file).creation_code(arguments)
-    signer, fees = _split(options)
-    _report(send_transaction(client(rpc, shard), signer, fees, None, value, code), as_json)
+    signer, fees = take_sender(options)
+    report(send_transaction(client(rpc, shard), signer, fees, None, value, code), as_json)
 
 
 @tx.command()
@@ -138,16 +138,3 @@ def receipt(tx_hash: bytes, wait: float, rpc: str, shard: int, as_json: bool) ->
     if not as_json:
         found = {key: value for key, value in found.items() if key != "logsBloom"}
     show(found, as_json)
-
-
-def _report(record: dict[str, object], as_json: bool) -> None:
-    """Show what became of a transaction; exit code 1 when it reverted."""
-    show(record, as_json)
-    if record.get("status") == "reverted":
-        click.get_current_context().exit(1)
-
-
-def _split(options: dict[str, Any]) -> tuple[SignerChoice, Fees]:
-    """The signer's options and the fees', which click hands over in one heap."""
-    fees = {name: options.pop(name) for name in Fees.__dataclass_fields__}
-    return SignerChoice(**options), Fees(**fees)

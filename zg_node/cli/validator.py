@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
-from zg_node.cli.options import DEFAULT_URL, client, home_option, json_option
+from zg_node.cli.options import client, home_option, json_option, node_option
 from zg_node.cli.output import show, show_table
-from zg_node.cli.signer import SignerChoice, signer_options
-from zg_node.cli.staking import StakingClient, percent, record, shares_of, status
-from zg_node.cli.transaction import Fees, fee_options
-from zg_node.cli.values import Address, Amount, coins
+from zg_node.cli.signer import signer_options
+from zg_node.cli.staking import StakingClient, record, shares_of, status
+from zg_node.cli.transaction import fee_options, report, take_sender
+from zg_node.cli.values import Address, Amount, coins, percent
 from zg_node.cli.votekey import VoteKeyChoice, vote_key_options
 from zg_node.contracts import staking
 from zg_node.errors import InvalidConfig
@@ -37,13 +37,6 @@ class Commission(click.ParamType[int]):
         if ppm > 1_000_000:
             self.fail(f"{value!r} is not a percentage: write 5 or 5.25, at most 100", param, ctx)
         return ppm
-
-
-def node_option(command: Command) -> Command:
-    """`--rpc`; the root shard is asked."""
-    return click.option("--rpc", metavar="URL", default=DEFAULT_URL, show_default=True, help="The node to ask.")(
-        command
-    )
 
 
 def description_options(command: Command) -> Command:
@@ -82,25 +75,25 @@ def create(stake: int | None, commission: int, withdrawal_fee: int, rpc: str, as
     """
     description = _description(options)
     keys = VoteKeyChoice.take(options).open()
-    signer, fees = _split(options)
-    contract = StakingClient(client(rpc, 0))
+    signer, fees = take_sender(options)
+    stakes = StakingClient(client(rpc, 0))
     operator = signer.open()
-    network, chain_id = contract.config().network, contract.node.quantity("eth_chainId")
+    network, chain_id = stakes.config().network, stakes.node.quantity("eth_chainId")
     pubkey = keys.bls_pubkey
-    (existing,) = contract.read("getValidator", pubkey)
+    (existing,) = stakes.contract.read("getValidator", pubkey)
     steps: list[dict[str, object]] = []
     if not any(staking.address_bytes(existing)):
         proof = keys.possession(staking.possession_message(network, chain_id, pubkey, operator.address))
         if withdrawal_fee % 10**9:
             raise InvalidConfig("the withdrawal fee is in whole gwei")
         terms = (tuple(text or "" for text in description), commission, withdrawal_fee // 10**9, pubkey, proof)
-        amount = stake if stake is not None else contract.config().min_self_stake
+        amount = stake if stake is not None else stakes.config().min_self_stake
         name = "createAndInitializeValidatorIfNecessary"
-        steps.append(contract.send(operator, fees, name, *terms, value=amount))
+        steps.append(stakes.contract.send(operator, fees, name, *terms, value=amount))
     address = staking.validator_address(pubkey)
-    if contract.info(address).voter != keys.voter:
+    if stakes.info(address).voter != keys.voter:
         proof = keys.vote_key_proof(staking.vote_key_digest(network, chain_id, pubkey))
-        steps.append(contract.send(operator, fees, "registerVoteKey", pubkey, keys.voter, proof))
+        steps.append(stakes.contract.send(operator, fees, "registerVoteKey", pubkey, keys.voter, proof))
     show(
         {
             "validator": checksum(address),
@@ -133,11 +126,11 @@ def key(as_json: bool, **options: Any) -> None:
 def edit(address: bytes, commission: int | None, rpc: str, as_json: bool, **options: Any) -> None:
     """Change what a validator says about itself, or its commission; what is not named stays."""
     wanted = _description(options)
-    contract, target = _target(rpc, address)
-    (now,) = contract.read("descriptionOf", target)
+    stakes, target = _target(rpc, address)
+    (now,) = stakes.contract.read("descriptionOf", target)
     description = tuple(old if new is None else new for old, new in zip(now, wanted, strict=True))
-    rate = contract.info(target).next_commission_ppm if commission is None else commission
-    _send(contract, options, as_json, "editValidator", target, description, rate)
+    rate = stakes.info(target).next_commission_ppm if commission is None else commission
+    stakes.contract.perform(options, as_json, "editValidator", target, description, rate)
 
 
 @validator.command()
@@ -149,8 +142,8 @@ def edit(address: bytes, commission: int | None, rpc: str, as_json: bool, **opti
 @json_option
 def delegate(address: bytes, amount: int, rpc: str, as_json: bool, **options: Any) -> None:
     """Stake AMOUNT coins with VALIDATOR. They earn from the next epoch on."""
-    contract, target = _target(rpc, address)
-    _send(contract, options, as_json, "delegate", target, value=amount)
+    stakes, target = _target(rpc, address)
+    stakes.contract.perform(options, as_json, "delegate", target, value=amount)
 
 
 @validator.command()
@@ -162,10 +155,10 @@ def delegate(address: bytes, amount: int, rpc: str, as_json: bool, **options: An
 @json_option
 def undelegate(address: bytes, amount: int, rpc: str, as_json: bool, **options: Any) -> None:
     """Take AMOUNT coins back from VALIDATOR; `withdraw` pays them once the unbonding period is over."""
-    contract, target = _target(rpc, address)
-    info = contract.info(target)
+    stakes, target = _target(rpc, address)
+    info = stakes.info(target)
     fee = info.withdrawal_fee_gwei * 10**9
-    _send(contract, options, as_json, "undelegate", target, shares_of(info, amount), value=fee)
+    stakes.contract.perform(options, as_json, "undelegate", target, shares_of(info, amount), value=fee)
 
 
 @validator.command()
@@ -175,9 +168,9 @@ def undelegate(address: bytes, amount: int, rpc: str, as_json: bool, **options: 
 @json_option
 def withdraw(rpc: str, as_json: bool, **options: Any) -> None:
     """Be paid the coins that have unbonded."""
-    signer, fees = _split(options)
+    signer, fees = take_sender(options)
     operator = signer.open()
-    _report(StakingClient(client(rpc, 0)).send(operator, fees, "withdraw", operator.address), as_json)
+    report(StakingClient(client(rpc, 0)).contract.send(operator, fees, "withdraw", operator.address), as_json)
 
 
 @validator.command()
@@ -189,11 +182,11 @@ def withdraw(rpc: str, as_json: bool, **options: Any) -> None:
 @json_option
 def claim(address: bytes, commission: bool, rpc: str, as_json: bool, **options: Any) -> None:
     """Be paid your rewards with VALIDATOR."""
-    contract, target = _target(rpc, address)
-    signer, fees = _split(options)
+    stakes, target = _target(rpc, address)
+    signer, fees = take_sender(options)
     operator = signer.open()
     name, values = ("withdrawCommission", (target, operator.address)) if commission else ("claimRewards", (target,))
-    _report(contract.send(operator, fees, name, *values), as_json)
+    report(stakes.contract.send(operator, fees, name, *values), as_json)
 
 
 @validator.command()
@@ -204,8 +197,8 @@ def claim(address: bytes, commission: bool, rpc: str, as_json: bool, **options: 
 @json_option
 def unjail(address: bytes, rpc: str, as_json: bool, **options: Any) -> None:
     """Compete for a place in the sets again after downtime."""
-    contract, target = _target(rpc, address)
-    _send(contract, options, as_json, "unjail", target)
+    stakes, target = _target(rpc, address)
+    stakes.contract.perform(options, as_json, "unjail", target)
 
 
 @validator.command()
@@ -215,11 +208,11 @@ def unjail(address: bytes, rpc: str, as_json: bool, **options: Any) -> None:
 @json_option
 def info(address: bytes, delegator: bytes | None, rpc: str, as_json: bool) -> None:
     """Show everything about VALIDATOR."""
-    contract, target = _target(rpc, address)
-    found = contract.info(target)
-    (epoch,) = contract.read("epoch")
-    state = status(found, epoch, contract.set("validators"), contract.set("nextSet"))
-    (description,) = contract.read("descriptionOf", target)
+    stakes, target = _target(rpc, address)
+    found = stakes.info(target)
+    (epoch,) = stakes.contract.read("epoch")
+    state = status(found, epoch, stakes.set("validators"), stakes.set("nextSet"))
+    (description,) = stakes.contract.read("descriptionOf", target)
     details: dict[str, object] = {
         **record(found, state),
         "operator": checksum(found.operator),
@@ -232,8 +225,8 @@ def info(address: bytes, delegator: bytes | None, rpc: str, as_json: bool) -> No
         **dict(zip(DESCRIPTION, description, strict=True)),
     }
     if delegator is not None:
-        _, amount = contract.read("delegationOf", target, delegator)
-        (rewards,) = contract.read("rewardsOf", target, delegator)
+        _, amount = stakes.contract.read("delegationOf", target, delegator)
+        (rewards,) = stakes.contract.read("rewardsOf", target, delegator)
         details |= {"delegated": coins(amount), "rewards": coins(rewards)}
     show(details, as_json)
 
@@ -243,10 +236,10 @@ def info(address: bytes, delegator: bytes | None, rpc: str, as_json: bool) -> No
 @json_option
 def list_(rpc: str, as_json: bool) -> None:
     """List the validators, the strongest first, with who votes in this epoch."""
-    contract = StakingClient(client(rpc, 0))
-    (epoch,) = contract.read("epoch")
-    members, coming = contract.set("validators"), contract.set("nextSet")
-    found = sorted(contract.list(), key=lambda info: (-info.tokens, info.validator))
+    stakes = StakingClient(client(rpc, 0))
+    (epoch,) = stakes.contract.read("epoch")
+    members, coming = stakes.set("validators"), stakes.set("nextSet")
+    found = sorted(stakes.list(), key=lambda info: (-info.tokens, info.validator))
     records = [record(info, status(info, epoch, members, coming)) for info in found]
     if as_json:
         show({"epoch": epoch, "validators": records}, as_json)
@@ -256,29 +249,9 @@ def list_(rpc: str, as_json: bool) -> None:
 
 
 def _target(rpc: str, address: bytes) -> tuple[StakingClient, bytes]:
-    contract = StakingClient(client(rpc, 0))
-    return contract, contract.find(address)
-
-
-def _send(
-    contract: StakingClient, options: dict[str, Any], as_json: bool, name: str, *values: object, value: int = 0
-) -> None:
-    signer, fees = _split(options)
-    _report(contract.send(signer, fees, name, *values, value=value), as_json)
-
-
-def _report(result: dict[str, object], as_json: bool) -> None:
-    """Show what became of a transaction; exit code 1 when it reverted."""
-    show(result, as_json)
-    if result.get("status") == "reverted":
-        click.get_current_context().exit(1)
+    stakes = StakingClient(client(rpc, 0))
+    return stakes, stakes.find(address)
 
 
 def _description(options: dict[str, Any]) -> tuple[str | None, ...]:
     return tuple(options.pop(name) for name in DESCRIPTION)
-
-
-def _split(options: dict[str, Any]) -> tuple[SignerChoice, Fees]:
-    """The signer's options and the fees', which click hands over in one heap."""
-    fees = {name: options.pop(name) for name in Fees.__dataclass_fields__}
-    return SignerChoice(**options), Fees(**fees)

@@ -94,3 +94,10 @@ def coins(wei: int) -> str:
     whole, fraction = divmod(wei, 10**18)
     digits = f"{fraction:018d}".rstrip("0")
     return f"{whole:,}" + (f".{digits}" if digits else "")
+
+
+def percent(ppm: int) -> str:
+    """Parts per million as per cent without losing a digit: "5%", "0.0001%"."""
+    whole, fraction = divmod(ppm, 10_000)
+    digits = f"{fraction:04d}".rstrip("0")
+    return f"{whole}{'.' if digits else ''}{digits}%"

@@ -1,4 +1,4 @@
-"""The key that a validator votes with, and the BLS key that is derived from it."""
+"""The key that a node votes and signs for data with, and the BLS key that is derived from it."""
 
 from __future__ import annotations
 
@@ -66,17 +66,24 @@ class VoteKeyChoice:
         if self.vote_key_file is not None:
             text = self.vote_key_file.read_text(encoding="utf-8", errors="replace")
             return ValidatorKeys.of(parse_secret(text, str(self.vote_key_file)))
-        homes.kind_of(self.home)
-        voter = load(self.home / homes.CONFIG).consensus.validator
-        if not voter:
-            raise InvalidConfig(
-                f"{self.home} has no voting key: make the directory with `zg-node init NAME --genesis FILE "
-                "--validator`, or name a key with --vote-key-file"
-            )
+        voter = key_of(self.home, "name a key with --vote-key-file")
         kept = self.home / homes.PASSWORD
         password_file = self.vote_password_file or (kept if kept.exists() else None)
         password = ask_password(password_file, confirm=False)
-        return ValidatorKeys.of(keystore(self.home).export(bytes.fromhex(voter[2:]), password))
+        return ValidatorKeys.of(keystore(self.home).export(voter, password))
+
+
+def key_of(home: Path, otherwise: str) -> bytes:
+    """The address of the key that a data directory votes and holds data with. Raises InvalidConfig, which ends in
+    `otherwise`, when it has none."""
+    homes.kind_of(home)
+    voter = load(home / homes.CONFIG).consensus.validator
+    if not voter:
+        raise InvalidConfig(
+            f"{home} has no key of its own: make the directory with `zg-node init NAME --genesis FILE` and --validator "
+            f"or --holder, or {otherwise}"
+        )
+    return bytes.fromhex(voter[2:])
 
 
 def vote_key_options(command: Command) -> Command:

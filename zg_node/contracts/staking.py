@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from zg_node.contracts.abi import Function, interface
 from zg_node.contracts.artifact import creation_code
@@ -139,22 +138,6 @@ def decode_set(data: bytes) -> tuple[tuple[bytes, int], ...]:
     return tuple((address_bytes(voter), stake) for voter, stake in zip(voters, stakes, strict=True))
 
 
-def served_by_call(voter: bytes) -> bytes:
-    """Call data of `servedBy()`: the validator that this voter signs for, once and for good."""
-    return _call("servedBy", voter)
-
-
-def decode_served_by(data: bytes) -> bytes:
-    """20 bytes, zeros when the voter never signed for any. Raises InvalidConfig."""
-    (validator,) = function("servedBy").decode(data)
-    return address_bytes(validator)
-
-
-def info_call(validator: bytes) -> bytes:
-    """Call data of `validatorInfo()`. Its answer is for `decode_info`."""
-    return _call("validatorInfo", validator)
-
-
 # ── identities and signatures ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -198,11 +181,6 @@ def decode_info(data: bytes) -> ValidatorInfo:
     (fields,) = function("validatorInfo").decode(data)
     validator, operator, voter, *rest = fields
     return ValidatorInfo(address_bytes(validator), address_bytes(operator), address_bytes(voter), *rest)
-
-
-def decode_error(data: bytes) -> tuple[str, tuple[Any, ...]] | None:
-    """The error that a revert of the contract carries: its name and values; None when it is none of the contract's."""
-    return interface("Staking").decode_error(data)
 
 
 def explain(data: bytes) -> str | None:

@@ -13,6 +13,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -91,6 +92,12 @@ class StakingRules(_Strict):
     slash_ppm: int = Field(default=50_000, ge=1, le=1_000_000)
 
 
+class GenesisHolder(_Strict):
+    signer: Address
+    stake: int = Field(gt=0, lt=2**40)
+    owner: Address | None = None
+
+
 class DataRules(_Strict):
     life_epochs: int = Field(default=720, ge=1, le=1_000_000)
     request_blocks: int = Field(default=600, ge=1, le=1_000_000)
@@ -100,6 +107,8 @@ class DataRules(_Strict):
     byte_price_wei: int = Field(default=1_000_000, ge=0, lt=2**63)
     blob_price_wei: int = Field(default=100_000_000_000_000, ge=0, lt=2**63)
     slash_ppm: int = Field(default=10_000, ge=1, le=1_000_000)
+    holders: tuple[GenesisHolder, ...] = Field(default=(), exclude_if=lambda holders: not holders)
+    """Beside the validators."""
 
 
 class ChainFile(_Strict):
@@ -240,6 +249,25 @@ def _check(file: ChainFile, name: str) -> None:
     for member in members:
         if not _core.bls_is_public_key(member.pubkey):
             raise InvalidConfig(f"{name}: validators: 0x{member.pubkey.hex()} is no BLS public key")
+    _check_holders(file, name)
+
+
+def _check_holders(file: ChainFile, name: str) -> None:
+    """Raise InvalidConfig for what the contract of data availability could not hold."""
+    holders = _holders(file)
+    if len(holders) > da.HOLDERS_MAX:
+        raise InvalidConfig(
+            f"{name}: da.holders: at most {da.HOLDERS_MAX}, the validators included, not {len(holders)}"
+        )
+    for before, after in pairwise(holders):
+        if before.signer == after.signer:
+            raise InvalidConfig(f"{name}: da.holders: 0x{after.signer.hex()} is listed twice, or a validator")
+    for holder in file.da.holders:
+        if holder.stake < file.da.min_stake:
+            raise InvalidConfig(
+                f"{name}: da.holders: {holder.signer} stakes {holder.stake} coins, and da.min_stake asks for "
+                f"{file.da.min_stake}"
+            )
 
 
 def _members(file: ChainFile) -> list[staking.GenesisMember]:
@@ -253,23 +281,31 @@ def _members(file: ChainFile) -> list[staking.GenesisMember]:
     return sorted(members, key=lambda member: member.voter)
 
 
+def _holders(file: ChainFile) -> list[da.GenesisHolder]:
+    """The first holders of rows, by signer: the validators, with as much as they stake, and those of `da.holders`."""
+    voting = [da.GenesisHolder(member.operator, member.voter, member.stake) for member in _members(file)]
+    listed = [
+        da.GenesisHolder(_bytes(holder.owner or holder.signer), _bytes(holder.signer), holder.stake)
+        for holder in file.da.holders
+    ]
+    return sorted(voting + listed, key=lambda holder: holder.signer)
+
+
 def _first_randao(network: bytes, shard: int) -> bytes:
     """prevRandao of a shard's block 0; the root's is the beacon of data availability in epoch 0."""
     return keccak(network + shard.to_bytes(8, "big"))
 
 
 def _root_diff(file: ChainFile, network: bytes) -> bytes:
-    """The allocation with the contracts of the root shard, as their own code initialises them.
-
-    The first validators are the first holders of rows as well, with as much again deposited there."""
-    members = _members(file)
-    deposits = sum(member.stake for member in members) * staking.COIN
+    """The allocation with the contracts of the root shard, as their own code initialises them."""
+    members, holders = _members(file), _holders(file)
+    staked = sum(member.stake for member in members) * staking.COIN
+    deposited = sum(holder.stake for holder in holders) * staking.COIN
     reserve = int(file.staking.reserve_wei)
     contracts = (
-        _own(staking.STAKING, "Staking", deposits + reserve),
-        _own(da.DATA_AVAILABILITY, "DataAvailability", deposits),
+        _own(staking.STAKING, "Staking", staked + reserve),
+        _own(da.DATA_AVAILABILITY, "DataAvailability", deposited),
     )
-    holders = [da.GenesisHolder(member.operator, member.voter, member.stake) for member in members]
     calls = (
         *staking.genesis_calls(_staking_config(file, network), reserve, members),
         *da.genesis_calls(_data_config(file, network), _first_randao(network, 0), holders),

@@ -16,7 +16,7 @@ from tests.jsonrpc import Client
 from tests.running_node import RunningNode
 from zg_node.cli import home as homes
 from zg_node.cli.init import GENESIS
-from zg_node.cli.testnet_homes import Ports, begin
+from zg_node.cli.testnet_homes import Ports, Size, begin
 from zg_node.config import load, override
 
 VALIDATORS = 4
@@ -58,7 +58,7 @@ class Cluster:
         self.nodes: list[RunningNode] = []
         self.extra: list[RunningNode] = []
         """Nodes that joined; they are in namespaces of their own."""
-        members = begin(directory / "network", VALIDATORS, shards, PORTS)
+        members = begin(directory / "network", Size(VALIDATORS, shards), PORTS)
         _set_epoch(self.genesis, epoch_blocks)
         addresses = [self._moved(node, member.address) for node, member in enumerate(members)]
         for node, member in enumerate(members):
