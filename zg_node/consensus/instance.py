@@ -275,11 +275,6 @@ class Instance(Protocol):
         ...
 
     @property
-    def proposes_next(self) -> bool:
-        """Whether the child of the final block is this validator's to propose, and nothing is under way."""
-        ...
-
-    @property
     def built_view(self) -> int:
         """The newest view in which a block is notarized: when it grows, a block has been made, on every node at about
         the same time."""

@@ -82,10 +82,6 @@ class Chain(Protocol):
     shard: int
     poke: Callable[[], None]
 
-    def prepare(self) -> None:
-        """Do now what the next block will need, if this node makes it."""
-        ...
-
     def propose(self, view: int, parent_hash: bytes, coinbase: bytes, allow_empty: bool) -> Block | None: ...
 
     def execute(self, block: Block, certified: bool = False) -> None: ...
@@ -364,8 +360,6 @@ class ShardConsensus:
         if stored is not None:
             self._blocks.committed(started, self._clock.monotonic_ms())
             self._chain.announce(stored)
-            if self.instance.proposes_next:
-                self._tasks.create_task(self._in_worker(self._chain.prepare))
 
     async def _in_worker(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, function, *args)

@@ -103,11 +103,6 @@ class Simplex:
         self._diverged = False
         self._ended = False
 
-    @property
-    def proposes_next(self) -> bool:
-        """Whether the child of the final block is ours to propose, and nothing is under way."""
-        return self.view == self.final_view + 1 and self._ballot.leads(self.members.leader(self.view))
-
     def block(self, block_hash: bytes) -> Block | None:
         """A block that is not committed yet, to answer another node's `Fetch`."""
         candidate = self._record.tree.get(block_hash)

@@ -202,10 +202,6 @@ class Chain:
 
     # ── blocks in the making ────────────────────────────────────────────────────────────────────────────────────────
 
-    def prepare(self) -> None:
-        """Make the next block's reveal ahead of time: it depends on the height alone."""
-        self._followed()[1].reveal(self.head.number + 1)
-
     def propose(self, view: int, parent_hash: bytes, coinbase: bytes, allow_empty: bool) -> Block | None:
         """Build a block on `parent_hash`; None when nothing fits and `allow_empty` is off."""
         parent, parent_consensus = self._parent(parent_hash)
