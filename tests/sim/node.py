@@ -7,6 +7,7 @@ a task ends, or the power goes inside a disk operation ─▶ the process is gon
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 from collections.abc import Collection, Coroutine, Iterable, Sequence
 from functools import partial
@@ -159,6 +160,7 @@ class WholeNode:
         except (PowerCut, OSError, ZgError) as error:
             self._world.hub.leave(self._peer_id)
             self._not_started(error)
+            self._world.loop.call_soon(gc.collect)  # the error's frames hold databases that a dead process would not
             return
         self._process = process
         reporter = Reporter(process.account)
