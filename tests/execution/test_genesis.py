@@ -62,12 +62,12 @@ def block_zero(genesis: Genesis, shard: int, directory: Path) -> Header:
 
 
 def test_the_identity_of_the_development_network_is_pinned() -> None:
-    assert DEVNET.network.hex() == "e23645c9ceabf8390128814538889c58520a5e3f2f6804d2c67869e3b0293fc3"
+    assert DEVNET.network.hex() == "98d9a49829f601c0f38e3907d102a8767b625b63e0cee9ace8131deff8008eb5"
     assert (
         ValidatorSets(DEVNET).certain(0).hash().hex()
         == "3670245e2b4c7b517af1587ce20e6ed669e0a2144f835a25d049924ff673fe6c"
     )
-    assert keccak(DEVNET.allocation(0)).hex() == "61220e9242243232f0044118331e95f5e8f979af53926e1edf005e28a834ffd7"
+    assert keccak(DEVNET.allocation(0)).hex() == "7d33bf562957cb410766103f2a98e45c3f4a5abe25e58feca178e78fe0be5e34"
     assert keccak(DEVNET.allocation(1)).hex() == "71ceea8159c02af74534d5700517e64612beb10861451a1ab90bc9b140514b55"
 
 
@@ -76,12 +76,12 @@ def test_the_identity_of_the_development_network_is_pinned() -> None:
     [
         (
             0,
-            "7b84aa65d8caa63612c67ffe8159fc7f9ddeae2aae0a64227acbc05af1a533dd",
-            "ea1fbc6838743a05febbdc17617d4071fdfdf06a53c970c82cc503441964f129",
+            "3ecc6b3582d121ec6b5afaf55597aa6dc0ee0f309074a9a228bd2a8ea0e23cd5",
+            "4fce04ea8b1a9a63463ae0241c3a3c85379dd260bae4cc9db8156da52c55929c",
         ),
         (
             1,
-            "653237e323b0ef6b5e1fa41de230e2f0727290aff89f79cb041826d5d4d058f6",
+            "3b25ad9adf8f4472b7ae67d8536d8a9b566e13bf01680563aab1584ec35ddc12",
             "ddb7d0364c48f8820246c12c9a1629a5f5bfe15d750c4422baf04028eb35f1b8",
         ),
     ],
@@ -152,6 +152,7 @@ def test_the_identity_does_not_depend_on_spelling() -> None:
         (pubkey48(1), pubkey48(2)),
         ("[fees]", "[staking]\nepoch_blocks = 20\n\n[fees]"),
         ("[fees]", "[da]\nbyte_price_wei = 7\n\n[fees]"),
+        ("[fees]", "[da]\nquorums = 2\n\n[fees]"),
         ("[[validators]]", f'[[da.holders]]\nsigner = "{ALICE}"\nstake = 32\n\n[[validators]]'),
         (ALICE, "0x" + "a2" * 20),
     ],

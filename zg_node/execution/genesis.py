@@ -107,6 +107,8 @@ class DataRules(_Strict):
     byte_price_wei: int = Field(default=1_000_000, ge=0, lt=2**63)
     blob_price_wei: int = Field(default=100_000_000_000_000, ge=0, lt=2**63)
     slash_ppm: int = Field(default=10_000, ge=1, le=1_000_000)
+    quorums: int | None = Field(default=None, ge=1, le=1024, exclude_if=lambda quorums: quorums is None)
+    """None for one a shard."""
     holders: tuple[GenesisHolder, ...] = Field(default=(), exclude_if=lambda holders: not holders)
     """Beside the validators."""
 
@@ -338,7 +340,7 @@ def _data_config(file: ChainFile, network: bytes) -> da.DataConfig:
     return da.DataConfig(
         network=network,
         epoch_blocks=file.staking.epoch_blocks,
-        quorums=file.shards,
+        quorums=rules.quorums or file.shards,
         life_epochs=rules.life_epochs,
         request_blocks=rules.request_blocks,
         answer_blocks=rules.answer_blocks,
