@@ -39,13 +39,21 @@ def test_a_peer_without_points_is_banned_for_a_while() -> None:
 
 
 def test_bans_grow_twice_as_long_up_to_a_day() -> None:
-    book = ScoreBook({})
+    book, now = ScoreBook({}), int(NOW)
     lengths = []
     for _ in range(8):
-        book.charge("peer", 100, NOW)
-        lengths.append(book.bans["peer"].until_s - int(NOW))
+        assert book.charge("peer", 100, now)
+        lengths.append(book.bans["peer"].until_s - now)
+        now = book.bans["peer"].until_s
     assert lengths[:4] == [BAN_S, 2 * BAN_S, 4 * BAN_S, 8 * BAN_S]
     assert lengths[-1] == BAN_MAX_S
+
+
+def test_what_a_banned_peer_had_sent_before_does_not_prolong_its_ban() -> None:
+    book = ScoreBook({})
+    assert book.charge("peer", 100, NOW)
+    assert not book.charge("peer", 100, NOW)
+    assert book.bans["peer"] == Ban(int(NOW) + BAN_S, 1)
 
 
 def test_a_clock_that_goes_back_takes_no_points() -> None:

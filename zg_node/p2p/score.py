@@ -55,7 +55,10 @@ class ScoreBook:
         return min(POINTS_MAX, score.points + max(0.0, now_s - score.updated_s) * POINTS_PER_S)
 
     def charge(self, peer: str, cost: float, now_s: float, ban_s: int = BAN_S) -> bool:
-        """Take points; returns whether that bans the peer, for `ban_s` the first time."""
+        """Take points; returns whether that bans the peer, for `ban_s` the first time. What a banned peer sent
+        before it was cut off costs nothing more."""
+        if self.is_banned(peer, now_s):
+            return False
         points = self.points(peer, now_s) - cost
         if points <= 0:
             self._scores.pop(peer, None)

@@ -10,15 +10,18 @@ import pytest
 
 from tests.faults.network.cluster import PORTS, VALIDATORS
 from tests.faults.network.conftest import Network, Stage
-from tests.faults.network.settled import await_finality, is_slashed, jailed
+from tests.faults.network.settled import FINALITY_S, await_finality, is_slashed, jailed
 from tests.running_node import RunningNode
 from tests.testnet import eventually
 from zg_node.cli import home as homes
 from zg_node.config import load, override
+from zg_node.p2p.peers import PROTECTED_BAN_S
 
 pytestmark = pytest.mark.long
 
 DOUBLED = 3
+SETTLED_S = PROTECTED_BAN_S + FINALITY_S
+"""The others want nothing of a node that contradicts itself for a while; then it catches up."""
 SLASHED_S = 90.0
 
 
@@ -58,7 +61,7 @@ def test_a_key_that_runs_twice_is_slashed_and_the_others_go_on(own: Network) -> 
         await_finality(cluster, others)
     assert load.told > 0
     twin.close()
-    own.settle(guilty=[DOUBLED])
+    own.settle(guilty=[DOUBLED], within_s=SETTLED_S)
 
 
 def test_an_exact_copy_of_a_home_harms_nobody_else(own: Network) -> None:
@@ -74,5 +77,5 @@ def test_an_exact_copy_of_a_home_harms_nobody_else(own: Network) -> None:
             await_finality(cluster, others)
     assert load.told > 0
     twin.close()
-    own.settle(guilty=[DOUBLED])
+    own.settle(guilty=[DOUBLED], within_s=SETTLED_S)
     assert not set(jailed(cluster)) & set(others)
