@@ -323,6 +323,9 @@ class Encoding:
     def blob(self) -> bytes: ...
     def rows(self, indices: Sequence[int]) -> list[Row]:
         """Raises InvalidMessage for an index that is not."""
+    def rows_answer(self, indices: Sequence[int], checksums: bool) -> bytes:
+        """What `zg_node.da.messages.Rows` of these rows encodes to, with the checksums or without. Raises InvalidMessage for
+        an index that is not."""
     def cells(self, places: Sequence[tuple[int, int]]) -> list[Cell]:
         """Of (row, cell). Raises InvalidMessage for a place that is not."""
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zg_node import _core
 from zg_node.da.certificate import Blob
 from zg_node.da.messages import (
     CELLS_MAX,
@@ -98,6 +99,19 @@ def test_rows_are_what_they_were_and_the_rlp_is_the_common_one(
     answer = Rows(HEADER, checksums, tuple(rows))
     assert Rows.decode(answer.encode()) == answer
     assert answer.encode() == encode((HEADER, checksums, *(item for row in rows for item in row)))
+
+
+@pytest.mark.parametrize("length", [1, 1_000, 300_000])
+@pytest.mark.parametrize("checksums", [False, True])
+def test_an_encoding_answers_with_its_rows_as_the_message_encodes_them(length: int, checksums: bool) -> None:
+    encoding = _core.Encoding(random.Random(length).randbytes(length))
+    data_rows, parity_rows, _ = _core.erasure_shape(length)
+    for wanted in ((), (0,), (data_rows + parity_rows - 1, 1, 0), tuple(range(data_rows + parity_rows))):
+        rows = tuple(encoding.rows(wanted))
+        expected = Rows(encoding.header(), encoding.checksums() if checksums else b"", rows)
+        assert encoding.rows_answer(wanted, checksums) == expected.encode()
+    with pytest.raises(InvalidMessage):
+        encoding.rows_answer((0, data_rows + parity_rows), checksums)
 
 
 @given(st.lists(st.tuples(SHORT, SHORT, st.binary(max_size=99), st.binary(max_size=70)), max_size=5))

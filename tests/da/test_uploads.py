@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zg_node.da.uploads import IDLE_MAX_S, UPLOADED_MAX_BYTES, UPLOADS_MAX, Uploads
+from zg_node.da.uploads import IDLE_MAX_S, PIECES_MAX, UPLOADED_MAX_BYTES, UPLOADS_MAX, Uploads
 from zg_node.errors import InvalidRequest, Unavailable
 
 BLOB = bytes(range(256)) * 4
@@ -35,6 +35,16 @@ def test_a_piece_out_of_place_is_refused() -> None:
             store.add(upload, offset, piece)
     with pytest.raises(InvalidRequest, match="724 bytes are missing"):
         store.take(upload)
+
+
+def test_many_tiny_pieces_are_refused() -> None:
+    store, _ = uploads()
+    upload = store.begin(2 * PIECES_MAX)
+    for offset in range(PIECES_MAX):
+        store.add(upload, offset, b"x")
+    with pytest.raises(InvalidRequest, match="bring longer ones"):
+        store.add(upload, PIECES_MAX, b"x")
+    assert store.add(upload, 0, b"x") == PIECES_MAX
 
 
 def test_memory_is_bounded_and_given_back_by_who_goes_away() -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from zg_node import _core
-from zg_node.da.messages import CONTENT_MAX_BYTES, Data, DataRequest, Rows, RowsRequest, commitment_of, row_budget
+from zg_node.da.messages import CONTENT_MAX_BYTES, Data, DataRequest, RowsRequest, commitment_of, row_budget
 from zg_node.errors import InvalidMessage, Unavailable
 
 OUTBOX_MAX_BYTES = 640 << 20
@@ -78,9 +78,7 @@ class Outbox:
             raise Unavailable("the peer has had all of it")
         match request:
             case RowsRequest(rows=wanted):
-                rows = tuple(outgoing.encoding.rows(wanted[: outgoing.budget]))
-                checksums = outgoing.encoding.checksums() if request.checksums else b""
-                answer = Rows(outgoing.header, checksums, rows).encode()
+                answer = outgoing.encoding.rows_answer(wanted[: outgoing.budget], request.checksums)
             case DataRequest(offset=offset):
                 if offset >= len(outgoing.blob):
                     raise InvalidMessage(f"data: offset {offset} of {len(outgoing.blob)} bytes")

@@ -9,21 +9,26 @@ Memory is reserved when an upload begins, and given back when it is taken, or wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zg_node.errors import InvalidRequest, Unavailable
 
 UPLOADS_MAX = 64
 UPLOADED_MAX_BYTES = 256 << 20
 """Of all uploads together."""
+PIECES_MAX = 8192
+"""Of one upload: more would cost more memory than what is in them."""
 IDLE_MAX_S = 120.0
 
 
 @dataclass(slots=True)
 class _Upload:
     length: int
-    data: bytearray
     touched_s: float
+    pieces: dict[int, bytes] = field(default_factory=dict)
+    """By their first byte's place, in order."""
+    size: int = 0
+    """Bytes of all pieces."""
 
 
 class Uploads:
@@ -44,30 +49,32 @@ class Uploads:
         if len(self._uploads) >= UPLOADS_MAX or reserved + length > UPLOADED_MAX_BYTES:
             raise Unavailable("too much is being uploaded: try again in a moment")
         upload_id, self._next = self._next, self._next + 1
-        self._uploads[upload_id] = _Upload(length, bytearray(), self._now_s())
+        self._uploads[upload_id] = _Upload(length, self._now_s())
         return upload_id
 
     def add(self, upload_id: int, offset: int, piece: bytes) -> int:
         """Append a piece; returns how many bytes are there. Raises InvalidRequest."""
         upload = self._find(upload_id)
-        have, end = len(upload.data), offset + len(piece)
-        if not piece or end > upload.length or offset > have or offset < have < end:
-            raise InvalidRequest(f"a piece of {len(piece)} bytes at {offset}: {have} of {upload.length} bytes are here")
-        upload.touched_s = self._now_s()
-        if offset < have:
-            if upload.data[offset:end] != piece:
-                raise InvalidRequest(f"the piece at {offset} is here already, and another one")
+        have, end = upload.size, offset + len(piece)
+        if upload.pieces.get(offset) == piece:
+            upload.touched_s = self._now_s()
             return have
-        upload.data += piece
+        if not piece or offset != have or end > upload.length:
+            raise InvalidRequest(f"a piece of {len(piece)} bytes at {offset}: {have} of {upload.length} bytes are here")
+        if len(upload.pieces) == PIECES_MAX:
+            raise InvalidRequest(f"more than {PIECES_MAX} pieces: bring longer ones")
+        upload.touched_s = self._now_s()
+        upload.pieces[offset] = piece
+        upload.size = end
         return end
 
     def take(self, upload_id: int) -> bytes:
         """The whole blob, which is forgotten here. Raises InvalidRequest while a piece is missing."""
         upload = self._find(upload_id)
-        if len(upload.data) != upload.length:
-            raise InvalidRequest(f"{upload.length - len(upload.data)} bytes are missing")
+        if upload.size != upload.length:
+            raise InvalidRequest(f"{upload.length - upload.size} bytes are missing")
         del self._uploads[upload_id]
-        return bytes(upload.data)
+        return b"".join(upload.pieces.values())
 
     def _find(self, upload_id: int) -> _Upload:
         upload = self._uploads.get(upload_id)

@@ -11,6 +11,7 @@ from zg_node.p2p.reactor import Reactor
 
 READ_MIN_BYTES = 8 * 1024
 READ_MAX_BYTES = 256 * 1024
+"""Asked for after a read that brought READ_MIN_BYTES or more."""
 
 
 class Endpoint(Protocol):
@@ -119,7 +120,7 @@ class Channel:
         if not data:
             self.end()
             return
-        self._read_bytes = READ_MAX_BYTES if len(data) == self._read_bytes else READ_MIN_BYTES
+        self._read_bytes = READ_MAX_BYTES if len(data) >= READ_MIN_BYTES else READ_MIN_BYTES
         pause_s = self._endpoint.received(data)
         if pause_s > 0:
             self.pause(pause_s)

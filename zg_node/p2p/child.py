@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from typing import cast
 
+from zg_node import allocator
 from zg_node.errors import InvalidMessage
 from zg_node.p2p.framing import FRAME_MAX_BYTES, PIECES_MAX, Buffer, Frame, Splitter, pack, rest_of, unpack
 
@@ -25,6 +26,12 @@ QUEUE_MAX_BYTES = 64 * 1024 * 1024
 """Commands that the host has not taken; beyond it, messages are dropped."""
 SOCKET_BUFFER_BYTES = 1024 * 1024
 STOP_TIMEOUT_S = 5.0
+ALLOCATION = {
+    "MALLOC_MMAP_THRESHOLD_": str(allocator.MMAP_FROM_BYTES),
+    "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),
+}
+"""Environment for glibc: buffers of messages stay in the host's heap between two messages. What is given back to the
+system comes again as pages that it has to clear first."""
 
 OnFrame = Callable[[Frame, list[bytes]], None]
 
@@ -114,6 +121,7 @@ class Child:
                     MODULE,
                     str(theirs.fileno()),
                     pass_fds=(theirs.fileno(),),
+                    env=os.environ | ALLOCATION,
                     stdin=asyncio.subprocess.DEVNULL,
                     start_new_session=True,
                 )

@@ -87,6 +87,11 @@ impl Encoding {
         indices.into_iter().map(row).collect::<Result<_, _>>().map_err(error::erasure)
     }
 
+    fn rows_answer<'py>(&self, py: Python<'py>, indices: Vec<usize>, checksums: bool) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = py.detach(|| self.0.rows_answer(&indices, checksums)).map_err(error::erasure)?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
     fn cells<'py>(&self, py: Python<'py>, places: Vec<(usize, usize)>) -> PyResult<Vec<Cell<Bound<'py, PyBytes>>>> {
         let prove = || places.iter().map(|(row, cell)| self.0.cell(*row, *cell)).collect::<Result<Vec<_>, _>>();
         let proven = py.detach(prove).map_err(error::erasure)?;

@@ -5,8 +5,10 @@
 
 use std::arch::x86_64::*;
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use crate::checksum::{CHECKSUM_BYTES, Checksum, Products};
+use crate::checksum::{CHECKSUM_BYTES, Checksum, Coefficient};
+use crate::field::{BITS, Field};
 use crate::gfni::{self, load, matrix, store};
 use crate::shape::ROW_UNIT_BYTES;
 
@@ -23,9 +25,10 @@ pub(crate) struct AffineKernel {
 }
 
 impl AffineKernel {
-    /// From the products of each symbol's coefficient.
-    pub(crate) fn new(products: &[Products]) -> Option<Self> {
-        gfni::detected().then(|| Self { units: products.chunks_exact(ROW_UNIT_BYTES / 2).map(unit_matrices).collect() })
+    /// From each symbol's coefficient.
+    pub(crate) fn new(coefficients: &[Coefficient]) -> Option<Self> {
+        let units = || coefficients.as_chunks().0.iter().map(unit_matrices).collect();
+        gfni::detected().then(|| Self { units: units() })
     }
 
     /// The part of the rows' checksums that the given units add.
@@ -43,16 +46,42 @@ impl AffineKernel {
     }
 }
 
-/// The matrices of a unit's bytes from the products of its symbols, low bytes first.
-fn unit_matrices(products: &[Products]) -> [ByteMatrices; ROW_UNIT_BYTES] {
-    std::array::from_fn(|place| {
+/// The matrices of a unit's bytes from the coefficients of its symbols.
+fn unit_matrices(coefficients: &[Coefficient; ROW_UNIT_BYTES / 2]) -> [ByteMatrices; ROW_UNIT_BYTES] {
+    let mut unit = [[[0; 8]; CHECKSUM_BYTES / 8]; ROW_UNIT_BYTES];
+    for (place, matrices) in unit.iter_mut().enumerate() {
         let column = column_of(place);
-        let (symbol, first_bit) = (column % 32, column / 32 * 8);
-        let images = products[symbol][first_bit..first_bit + 8].iter().map(|image| image.to_le_bytes());
-        let images: Vec<[u8; CHECKSUM_BYTES]> = images.collect();
-        let of_byte = |byte: usize| matrix(std::array::from_fn(|bit| images[bit][byte]));
-        std::array::from_fn(|half| std::array::from_fn(|byte| of_byte(8 * half + byte)))
-    })
+        let (symbol, half) = (column % 32, column / 32);
+        for (pair, value) in matrices.as_flattened_mut().as_chunks_mut().0.iter_mut().zip(coefficients[symbol]) {
+            let [low, high] = value.to_le_bytes().map(usize::from);
+            let [of_low, of_high] = [&FACTORS[half][0][low], &FACTORS[half][1][high]];
+            *pair = [of_low[0] ^ of_high[0], of_low[1] ^ of_high[1]];
+        }
+    }
+    unit
+}
+
+/// What a factor makes of a symbol's byte: the matrices of the low and of the high byte of the product.
+type FactorMatrices = [u64; 2];
+
+/// Which matrices belong to a factor: those of its low byte, in the first table, plus those of its high byte, in the
+/// second. For the low byte of a symbol, then for the high one.
+static FACTORS: LazyLock<[[Vec<FactorMatrices>; 2]; 2]> = LazyLock::new(|| {
+    let field = Field::new();
+    std::array::from_fn(|half| std::array::from_fn(|byte| table(&field, half, byte)))
+});
+
+/// The matrices of the factors that have only this byte, as multiplication is linear in the factor as well.
+fn table(field: &Field, half: usize, byte: usize) -> Vec<FactorMatrices> {
+    let mut table = vec![[0; 2]; 256];
+    for factor in 1..256usize {
+        let lowest = factor.trailing_zeros() as usize;
+        let images: [[u8; 2]; BITS] = field.products(1 << (8 * byte + lowest)).map(u16::to_le_bytes);
+        let of_byte = |product: usize| matrix(std::array::from_fn(|bit| images[8 * half + bit][product]));
+        let rest = table[factor & (factor - 1)];
+        table[factor] = [rest[0] ^ of_byte(0), rest[1] ^ of_byte(1)];
+    }
+    table
 }
 
 /// Which byte of a unit [`gather`] has at a place.

@@ -23,7 +23,7 @@ pub(crate) type Checksum = u128;
 pub const CHECKSUM_BYTES: usize = 16;
 
 /// Symbols of a checksum.
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 /// Symbols in a unit of a row.
 const UNIT_SYMBOLS: usize = ROW_UNIT_BYTES / 2;
 /// From so many rows on, tables of whole bytes are worth their making.
@@ -31,8 +31,10 @@ const BYTE_TABLE_ROWS_MIN: usize = 64;
 /// Symbols whose tables are in use at a time.
 const TILE: usize = 4;
 
+/// What a symbol of a row is multiplied by, for each symbol of the checksum.
+pub(crate) type Coefficient = [u16; LANES];
 /// The products of a coefficient with each basis element: all that there is to know about it.
-pub(crate) type Products = [Checksum; BITS];
+type Products = [Checksum; BITS];
 
 /// The coefficients of a commitment, ready to be used.
 pub(crate) enum Coefficients {
@@ -44,12 +46,12 @@ pub(crate) enum Coefficients {
 impl Coefficients {
     /// Derive them from the rows' root.
     pub(crate) fn new(shape: &Shape, row_root: &Digest, threads: usize) -> Self {
-        let products = products(shape, row_root, threads);
+        let coefficients = coefficients(shape, row_root, threads);
         #[cfg(target_arch = "x86_64")]
-        if let Some(kernel) = AffineKernel::new(&products) {
+        if let Some(kernel) = AffineKernel::new(&coefficients) {
             return Self::Affine(kernel);
         }
-        Self::Tables(products)
+        Self::Tables(products(&coefficients))
     }
 
     /// The checksums of rows of the coefficients' length, on at most `threads` threads.
@@ -70,24 +72,29 @@ impl Coefficients {
     }
 }
 
-/// The basis products of every coefficient.
-fn products(shape: &Shape, row_root: &Digest, threads: usize) -> Vec<Products> {
+/// The coefficient of every symbol of a row.
+fn coefficients(shape: &Shape, row_root: &Digest, threads: usize) -> Vec<Coefficient> {
     let [k, n, row] = [shape.k(), shape.n(), shape.row_bytes()].map(|part| (part as u32).to_le_bytes());
     let seed = hash::of(&[row_root, &k, &n, &row]);
-    let field = Field::new();
     let parts = parallel::each(parallel::spans(shape.symbols(), threads), |symbols| {
-        symbols.map(|symbol| products_of(&field, coefficient(&seed, symbol as u32))).collect::<Vec<_>>()
+        symbols.map(|symbol| coefficient(&seed, symbol as u32)).collect::<Vec<_>>()
     });
     parts.concat()
 }
 
-fn coefficient(seed: &Digest, symbol: u32) -> [u16; LANES] {
+fn coefficient(seed: &Digest, symbol: u32) -> Coefficient {
     let digest = hash::of(&[seed, &symbol.to_le_bytes()]);
     let word = |lane: usize| u16::from_le_bytes([digest[2 * lane], digest[2 * lane + 1]]);
     array::from_fn(|lane| word(lane) ^ word(lane + LANES))
 }
 
-fn products_of(field: &Field, coefficient: [u16; LANES]) -> Products {
+/// The basis products of every coefficient.
+fn products(coefficients: &[Coefficient]) -> Vec<Products> {
+    let field = Field::new();
+    coefficients.iter().map(|coefficient| products_of(&field, *coefficient)).collect()
+}
+
+fn products_of(field: &Field, coefficient: Coefficient) -> Products {
     let mut products = [0; BITS];
     for (lane, value) in coefficient.into_iter().enumerate() {
         for (sum, product) in products.iter_mut().zip(field.products(value)) {
@@ -189,7 +196,7 @@ mod tests {
         let mut random = Random::new(4);
         for count in [1, 2, 7, 8, 9, 63, 64, 65] {
             let shape = Shape::new(count, 1, 64 * (1 + random.below(4))).unwrap();
-            let products = products(&shape, &[count as u8; 32], 1);
+            let products = products(&coefficients(&shape, &[count as u8; 32], 2));
             let bytes = random.bytes(shape.capacity());
             let rows: Vec<&[u8]> = bytes.chunks(shape.row_bytes()).collect();
             let expected: Vec<Checksum> = rows.iter().map(|row| slowly(&products, row)).collect();

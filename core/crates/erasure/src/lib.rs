@@ -13,6 +13,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod affine;
+mod answer;
 mod buffer;
 mod bundle;
 mod checksum;
