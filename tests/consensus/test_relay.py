@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zg_node.consensus.messages import Certificate, Vote, VoteKind
-from zg_node.consensus.relay import GRACE_MS, PEERS_MAX, PENDING_MAX, Relay
+from zg_node.consensus.relay import COPIES, GRACE_MS, PEERS_MAX, PENDING_MAX, Relay
 
 HASH = b"\1" * 32
 
@@ -18,16 +18,21 @@ def vote(kind: VoteKind, view: int) -> Vote:
     return Vote(kind, 0, view, HASH, 0, b"")
 
 
+def told(relay: Relay, peers: list[str], *, votes: bool = True, now_ms: int = GRACE_MS) -> list[str]:
+    """Everyone who is sent something."""
+    return [peer for _, receivers in relay.due(peers, now_ms, votes=votes) for peer in receivers]
+
+
 NOTARIZED = certificate(VoteKind.NOTARIZE, 5)
 FINALISED = certificate(VoteKind.FINALIZE, 5)
 
 
-def test_a_silent_peer_is_sent_a_certificate_when_its_time_has_come_and_once() -> None:
+def test_a_silent_peer_is_sent_finality_when_its_time_has_come_and_once() -> None:
     relay = Relay()
-    assert relay.add(NOTARIZED, 100) == 100 + GRACE_MS
-    assert relay.due(["a"], 99 + GRACE_MS) == []
-    assert relay.due(["a"], 100 + GRACE_MS) == [("a", NOTARIZED)]
-    assert relay.due(["a"], 200 + GRACE_MS) == []
+    assert relay.add(FINALISED, 100) == 100 + GRACE_MS
+    assert relay.due(["a"], 99 + GRACE_MS, votes=True) == []
+    assert relay.due(["a"], 100 + GRACE_MS, votes=True) == [(FINALISED, ["a"])]
+    assert relay.due(["a"], 200 + GRACE_MS, votes=True) == []
     assert relay.next_ms() is None
 
 
@@ -42,9 +47,11 @@ def test_a_silent_peer_is_sent_a_certificate_when_its_time_has_come_and_once() -
 )
 def test_who_rests_on_a_notarization_is_not_sent_it(said: Vote | Certificate) -> None:
     relay = Relay()
+    for peer in "ab":
+        relay.heard(peer, vote(VoteKind.NOTARIZE, 1))
     relay.heard("a", said)
     relay.add(NOTARIZED, 0)
-    assert relay.due(["a", "b"], GRACE_MS) == [("b", NOTARIZED)]
+    assert told(relay, ["a", "b"]) == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -59,9 +66,18 @@ def test_who_rests_on_a_notarization_is_not_sent_it(said: Vote | Certificate) ->
 )
 def test_who_may_have_skipped_the_view_is_sent_its_notarization(said: Vote | Certificate) -> None:
     relay = Relay()
+    relay.heard("a", vote(VoteKind.NOTARIZE, 1))
     relay.heard("a", said)
     relay.add(NOTARIZED, 0)
-    assert relay.due(["a"], GRACE_MS) == [("a", NOTARIZED)]
+    assert told(relay, ["a"]) == ["a"]
+
+
+@pytest.mark.parametrize("votes", [True, False])
+def test_who_has_never_voted_is_sent_no_notarization(votes: bool) -> None:
+    relay = Relay()
+    relay.heard("listener", certificate(VoteKind.FINALIZE, 4))
+    relay.add(NOTARIZED, 0)
+    assert told(relay, ["listener", "stranger"], votes=votes) == []
 
 
 def test_only_a_vote_or_a_certificate_to_finalise_spares_the_finality_certificate() -> None:
@@ -70,21 +86,21 @@ def test_only_a_vote_or_a_certificate_to_finalise_spares_the_finality_certificat
     relay.heard("holder", FINALISED)
     relay.heard("ahead", vote(VoteKind.NOTARIZE, 9))
     relay.add(FINALISED, 0)
-    assert relay.due(["voter", "holder", "ahead"], GRACE_MS) == [("ahead", FINALISED)]
+    assert told(relay, ["voter", "holder", "ahead"]) == ["ahead"]
 
 
 def test_what_is_said_during_the_grace_counts() -> None:
     relay = Relay()
-    relay.add(NOTARIZED, 0)
+    relay.add(FINALISED, 0)
     relay.heard("a", vote(VoteKind.FINALIZE, 5))
-    assert relay.due(["a"], GRACE_MS) == []
+    assert told(relay, ["a"]) == []
 
 
 def test_each_certificate_has_its_own_time() -> None:
     relay = Relay()
     relay.add(NOTARIZED, 0)
     assert relay.add(FINALISED, 7) == GRACE_MS
-    assert relay.due(["a"], GRACE_MS) == [("a", NOTARIZED)]
+    assert [found for found, _ in relay.due(["a"], GRACE_MS, votes=True)] == [NOTARIZED]
     assert relay.next_ms() == 7 + GRACE_MS
 
 
@@ -94,20 +110,57 @@ def test_neither_peers_nor_certificates_grow_without_bound() -> None:
         relay.heard(str(index), vote(VoteKind.FINALIZE, 5))
     for index in range(2 * PENDING_MAX):
         relay.add(certificate(VoteKind.NOTARIZE, 6 + index), 0)
-    sent = relay.due(["a"], GRACE_MS)
-    assert [found.view for _, found in sent] == list(range(6 + PENDING_MAX, 6 + 2 * PENDING_MAX))
+    sent = relay.due(["a"], GRACE_MS, votes=True)
+    assert [found.view for found, _ in sent] == list(range(6 + PENDING_MAX, 6 + 2 * PENDING_MAX))
     assert len(relay._known) <= PEERS_MAX
 
 
 def test_a_listener_sends_a_certificate_to_a_few_and_reaches_everybody_in_turn() -> None:
     relay, peers = Relay(), list("abcde")
-    told: list[str] = []
+    reached: set[str] = set()
     for view in range(1, 6):
         relay.add(certificate(VoteKind.FINALIZE, view), 0)
-        sent = [peer for peer, _ in relay.due(peers, GRACE_MS, most=2)]
-        assert len(sent) == len(set(sent)) == 2
-        told += sent
-    assert set(told) == set(peers)
-    assert relay.due(peers, GRACE_MS, most=2) == []
-    relay.add(certificate(VoteKind.FINALIZE, 6), 0)
-    assert [peer for peer, _ in relay.due(["a", "b"], GRACE_MS, most=2)] == ["a", "b"]
+        sent = told(relay, peers, votes=False)
+        assert len(sent) == len(set(sent)) == COPIES
+        reached.update(sent)
+    assert reached == set(peers)
+    assert told(relay, peers, votes=False) == []
+
+
+def test_voters_divide_the_listeners_and_keep_none_of_themselves_waiting() -> None:
+    listeners = [f"listener {index}" for index in range(12)]
+    relay, voters = Relay(), ["v1", "v2", "v3"]
+    for voter in voters:
+        relay.heard(voter, vote(VoteKind.NOTARIZE, 1))
+    reached: set[str] = set()
+    for view in (6, 7):
+        relay.add(certificate(VoteKind.FINALIZE, view), 0)
+        sent = told(relay, voters + listeners)
+        assert sent[:3] == voters
+        assert len(sent[3:]) == COPIES * len(listeners) // 4
+        reached.update(sent[3:])
+    assert reached == set(listeners)
+
+
+def test_a_voter_that_knows_of_no_other_sends_finality_to_every_listener() -> None:
+    relay, listeners = Relay(), [str(index) for index in range(12)]
+    relay.add(FINALISED, 0)
+    assert told(relay, listeners) == listeners
+
+
+def test_votes_to_notarize_go_to_the_voters_alone_once_all_of_them_are_known() -> None:
+    relay, peers, said = Relay(), ["v1", "listener", "v2"], vote(VoteKind.NOTARIZE, 9)
+    assert relay.audience(said, peers, 2) is None
+    relay.heard("v1", vote(VoteKind.SKIP, 1))
+    relay.heard("listener", FINALISED)
+    assert relay.audience(said, peers, 2) is None
+    relay.heard("v2", vote(VoteKind.FINALIZE, 1))
+    assert relay.audience(said, peers, 2) == ["v1", "v2"]
+    assert relay.audience(said, ["v1", "listener"], 2) is None, "v2 may come back as somebody else"
+
+
+@pytest.mark.parametrize("said", [vote(VoteKind.SKIP, 9), vote(VoteKind.FINALIZE, 9), FINALISED])
+def test_everyone_hears_of_skipped_views_and_of_finality(said: Vote | Certificate) -> None:
+    relay = Relay()
+    relay.heard("v1", vote(VoteKind.SKIP, 1))
+    assert relay.audience(said, ["v1", "listener"], 1) is None

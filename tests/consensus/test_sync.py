@@ -99,6 +99,19 @@ def test_a_small_gap_is_left_to_consensus_until_the_head_stands_still() -> None:
     assert asked(sync.step(Tick(), STUCK_MS)) == [("a", 51, 50 + NEAR_BLOCKS)]
 
 
+def test_a_head_is_steady_while_it_moves_and_nobody_is_far_ahead_of_it() -> None:
+    sync = machine(head=50)
+    sync.step(Heard("a", 50 + NEAR_BLOCKS, 0), 0)
+    assert sync.steady(STUCK_MS - 1)
+    assert not sync.steady(STUCK_MS)
+    sync.step(committed(51), STUCK_MS)
+    assert sync.steady(2 * STUCK_MS - 1)
+    sync.step(Heard("b", 52 + NEAR_BLOCKS, 0), STUCK_MS)
+    assert not sync.steady(STUCK_MS)
+    sync.step(committed(52), STUCK_MS)
+    assert sync.steady(STUCK_MS)
+
+
 def test_the_range_that_everything_waits_for_is_asked_of_a_second_peer() -> None:
     sync = machine()
     sync.step(Heard("a", 64, 0), 0)

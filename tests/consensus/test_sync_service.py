@@ -13,7 +13,7 @@ from tests.consensus.signed_chain import EPOCH_BLOCKS, NETWORK, SignedChain, mak
 from tests.consensus.sync_world import World, executor, in_virtual_time
 from zg_node.consensus.sync_messages import PROTOCOL
 from zg_node.consensus.sync_server import Source, SyncServer
-from zg_node.consensus.sync_service import ANSWER_TIMEOUT_S, fetch_block
+from zg_node.consensus.sync_service import ANSWER_TIMEOUT_S, POLLED_MAX, STEADY_ROUNDS, ShardSync, fetch_block
 from zg_node.errors import Corrupt, InvalidMessage, Unavailable
 from zg_node.types.block import Block
 
@@ -139,6 +139,32 @@ def test_a_chain_of_our_own_that_the_network_did_not_finalise_stops_the_node() -
         assert "keep this data directory as evidence" in str(first_cause(caught.value))
 
     in_virtual_time(story)
+
+
+@pytest.mark.parametrize(("steady", "polled"), [(True, 8), (False, 8 * POLLED_MAX * STEADY_ROUNDS)])
+def test_few_peers_are_polled_while_the_head_moves(monkeypatch: pytest.MonkeyPatch, steady: bool, polled: int) -> None:
+    monkeypatch.setattr(ShardSync, "steady", steady)
+    asked: list[str] = []
+
+    async def story() -> None:
+        world = World(SignedChain(1))
+        began = world.loop.time()
+
+        def count(name: str) -> None:
+            async def answer(peer: str, message: bytes) -> bytes:
+                if world.loop.time() > began + 0.5:  # before that, each is asked because it has come
+                    asked.append(name)
+                raise Unavailable("busy")
+
+            world.hub.join(name).serve(PROTOCOL, answer)
+
+        for name in "abcdefgh":
+            count(name)
+        await world.catch_up(0, within_s=120, linger_s=8 * STEADY_ROUNDS + 0.5)
+
+    in_virtual_time(story)
+    assert len(asked) == polled
+    assert set(asked) == set("abcdefgh"), "all have their turn"
 
 
 def test_a_block_that_is_not_final_yet_is_fetched_by_its_hash() -> None:

@@ -42,6 +42,26 @@ def test_a_node_finds_its_peers_again_without_a_bootstrap_address(tmp_path: Path
     asyncio.run(life())
 
 
+def test_a_bootstrap_node_that_comes_back_is_dialled_again(tmp_path: Path) -> None:
+    async def life() -> None:
+        one = TestNode(tmp_path, 1)
+        await start(one)
+        address = one.network.addresses[0]
+        two = TestNode(tmp_path, 2, bootstrap=[address])
+        await start(two)
+        try:
+            await two.until_connected(one)
+            await stop(one)
+            await two.until(lambda: not two.network.peers(), "the first node is gone")
+            one = TestNode(tmp_path, 1, listen=address.partition("/p2p/")[0])
+            await start(one)
+            await two.until_connected(one)
+        finally:
+            await stop(one, two)
+
+    asyncio.run(life())
+
+
 def test_two_that_dial_each_other_keep_one_connection(tmp_path: Path) -> None:
     async def life() -> None:
         one, two = TestNode(tmp_path, 1), TestNode(tmp_path, 2)

@@ -242,6 +242,21 @@ def test_a_silent_peer_is_given_up_and_a_quiet_one_is_not() -> None:
     trio.run(work, clock=clock)
 
 
+def test_a_peer_that_is_heard_of_is_not_pinged_and_a_quiet_one_is() -> None:
+    async def work() -> None:
+        async with against_frames() as (_, peer, _):
+            for _ in range(5):
+                await trio.sleep(PING_INTERVAL_S * 0.75)
+                await peer.send(HEADER.pack(0, WINDOW_UPDATE, 0, 99, 1))
+            await peer.send(HEADER.pack(0, PING, SYN, 0, 42))
+            assert await peer.next(PING) == (ACK, 0, 42)
+            asked_at = trio.current_time()
+            assert await peer.next(PING) == (SYN, 0, 1)
+            assert PING_INTERVAL_S <= trio.current_time() - asked_at <= 2 * PING_INTERVAL_S
+
+    trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
 def test_a_goodbye_ends_the_connection_without_blame() -> None:
     async def work() -> None:
         async with against_frames() as (conn, peer, invalid):

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from zg_node.consensus.evidence import Evidence
 from zg_node.consensus.messages import Certificate, Proposal, Vote
-from zg_node.consensus.votes import Claim
+from zg_node.consensus.votes import Claim, ValidatorSet
 from zg_node.types.block import Block
 
 Message = Proposal | Vote | Certificate
@@ -267,6 +267,11 @@ class Instance(Protocol):
     @property
     def view(self) -> int:
         """The view this validator is in."""
+        ...
+
+    @property
+    def members(self) -> ValidatorSet:
+        """The epoch's validators."""
         ...
 
     @property

@@ -1,11 +1,16 @@
-"""Whom to send a certificate: the peers that have not shown, a moment later, that they know what it proves.
+"""Whom to tell what: votes those who need them, and a certificate the peers that have not shown, a moment later, that
+they know what it proves.
 
-    a quorum of votes ─▶ add ─ GRACE_MS ─▶ due: (peer, certificate) for everyone that has not shown it
+    vote to notarize ─▶ audience: the voters, when all are known, else everyone
+    a quorum of votes ─▶ add ─ GRACE_MS ─▶ due: a certificate, and those who have not shown it
+                                             voters      all of them, of a voter; a few, of a listener
+                                             listeners   a few, each time others, and of finality alone
 
-Votes go to everyone, so nearly everyone makes the same certificates; sending each to all would double what a block
-costs. It helps those alone that have missed votes: who is connected to a part of the validators, or only listens. What
-a peer says tells what it knows. A peer that lies about it harms itself. Nodes that only listen never show what they
-know, and each would send every certificate to all the others: they send it to a few, each time to others.
+Votes to finalise go to everyone, so nearly everyone makes the same certificates; sending each to all would double what
+a block costs. It helps those alone that have missed votes: who is connected to a part of the validators, or only
+listens. What a peer says tells what it knows. A peer that lies about it harms itself. Nodes that only listen never show
+what they know: so that each of them hears of finality, which proves all before it, COPIES times and not of every peer,
+the voters divide them, and a listener passes on to a few what it has.
 """
 
 from __future__ import annotations
@@ -14,14 +19,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zg_node.consensus.instance import Message
-from zg_node.consensus.messages import Certificate, Proposal, VoteKind
+from zg_node.consensus.messages import Certificate, Proposal, Vote, VoteKind
 
 GRACE_MS = 50
 """Between making a certificate and sending it. Below Δ: view timeouts leave room for it."""
 PEERS_MAX = 1024
 """Peers whose words are remembered."""
-LISTENER_PEERS_MAX = 3
-"""Peers to whom a node without a vote sends a certificate."""
+COPIES = 2
+"""Peers that a listener sends a certificate to, and voters that a listener has it of, where it is connected to all."""
 PENDING_MAX = 256
 """Certificates that wait for their time; the oldest goes first."""
 
@@ -30,10 +35,15 @@ PENDING_MAX = 256
 class _Known:
     """The highest views that a peer has spoken of."""
 
+    votes: bool = False
+    """Whether it has ever voted."""
     notarized: int = 0
     """It knows that a block of this view is notarized, and so what that builds on."""
     finalised: int = 0
     """It has voted to finalise a block of this view, and is told the others' votes, or has sent the certificate."""
+
+
+_STRANGER = _Known()
 
 
 class Relay:
@@ -51,6 +61,7 @@ class Relay:
             if len(self._known) >= PEERS_MAX:
                 self._known.clear()
             known = self._known[peer] = _Known()
+        known.votes = known.votes or isinstance(message, Vote)
         if isinstance(message, Proposal) or message.kind is VoteKind.SKIP:
             return  # who has skipped a view need not know what else became of it
         if message.kind is VoteKind.FINALIZE:
@@ -66,27 +77,50 @@ class Relay:
         self._pending.append((now_ms + GRACE_MS, certificate))
         return self._pending[0][0]
 
-    def due(self, peers: Sequence[str], now_ms: int, most: int = PEERS_MAX) -> list[tuple[str, Certificate]]:
-        """What to send now, and to whom: each certificate to `most` peers."""
+    def due(self, peers: Sequence[str], now_ms: int, *, votes: bool) -> list[tuple[Certificate, Sequence[str]]]:
+        """What to send now, and to whom of the connected `peers`; `votes` says that this node votes itself."""
         ready = [certificate for at_ms, certificate in self._pending if at_ms <= now_ms]
         self._pending = self._pending[len(ready) :]
-        return [(peer, certificate) for certificate in ready for peer in self._lacking(peers, certificate, most)]
+        return [(certificate, self._receivers(peers, certificate, votes)) for certificate in ready]
+
+    def audience(self, message: Message, peers: Sequence[str], voters: int) -> Sequence[str] | None:
+        """Who of the connected `peers` is to hear what this node says to all; None for everyone, which is cheaper. A
+        vote to notarize serves those alone who may vote next: listeners need none when each of the other `voters` is
+        known."""
+        if not isinstance(message, Vote) or message.kind is not VoteKind.NOTARIZE:
+            return None
+        known = self._voters(peers)
+        return known if voters <= len(known) < len(peers) else None
 
     def next_ms(self) -> int | None:
         """When something is due next."""
         return self._pending[0][0] if self._pending else None
 
-    def _lacking(self, peers: Sequence[str], certificate: Certificate, most: int) -> Sequence[str]:
-        """Those who have not shown it; of more than `most`, others in every view."""
-        lacking = [peer for peer in peers if not self._knows(peer, certificate)]
-        if len(lacking) <= most:
-            return lacking
-        start = certificate.view * most % len(lacking)
-        return (lacking[start:] + lacking[:start])[:most]
+    def _receivers(self, peers: Sequence[str], certificate: Certificate, votes: bool) -> Sequence[str]:
+        lacking = [peer for peer in peers if self._needs(peer, certificate)]
+        if not votes:
+            return _some(lacking, COPIES, certificate.view)
+        listeners = [peer for peer in lacking if not self._of(peer).votes]
+        voters = 1 + len(self._voters(peers))
+        share = max(COPIES, -(-COPIES * len(listeners) // voters))
+        return [*self._voters(lacking), *_some(listeners, share, certificate.view)]
 
-    def _knows(self, peer: str, certificate: Certificate) -> bool:
-        known = self._known.get(peer)
-        if known is None:
-            return False
-        shown = known.finalised if certificate.kind is VoteKind.FINALIZE else known.notarized
-        return shown >= certificate.view
+    def _voters(self, peers: Sequence[str]) -> list[str]:
+        return [peer for peer in peers if self._of(peer).votes]
+
+    def _needs(self, peer: str, certificate: Certificate) -> bool:
+        known = self._of(peer)
+        if certificate.kind is VoteKind.FINALIZE:
+            return known.finalised < certificate.view
+        return known.votes and known.notarized < certificate.view
+
+    def _of(self, peer: str) -> _Known:
+        return self._known.get(peer, _STRANGER)
+
+
+def _some(peers: Sequence[str], count: int, view: int) -> Sequence[str]:
+    """At most `count` of them, others in every view."""
+    if len(peers) <= count:
+        return peers
+    start = view * count % len(peers)
+    return [*peers[start:], *peers[:start]][:count]

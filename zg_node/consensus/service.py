@@ -53,7 +53,7 @@ from zg_node.consensus.instance import (
 )
 from zg_node.consensus.messages import Certificate
 from zg_node.consensus.pace import BlockClock, Pace
-from zg_node.consensus.relay import LISTENER_PEERS_MAX, PEERS_MAX, Relay
+from zg_node.consensus.relay import Relay
 from zg_node.consensus.votes import Claim, Verifier, verify
 from zg_node.consensus.wal import VoteLog
 from zg_node.errors import Corrupt, InvalidBlock, InvalidMessage, Unavailable
@@ -265,7 +265,7 @@ class ShardConsensus:
                 pass  # done before everything else of the step
             case Broadcast(message):
                 if self._network is not None:
-                    self._network.broadcast(wire.encode(self._chain.shard, message))
+                    self._broadcast(self._network, message)
             case Spread(certificate):
                 if self._network is not None:
                     self._relay_at(self._relay.add(certificate, self._clock.monotonic_ms()))
@@ -364,7 +364,17 @@ class ShardConsensus:
     async def _in_worker(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, function, *args)
 
-    # ── certificates for those that lack them ───────────────────────────────────────────────────────────────────────
+    # ── who is told what ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _broadcast(self, network: Network, message: Message) -> None:
+        encoded = wire.encode(self._chain.shard, message)
+        others = len(self.instance.members.validators) - 1
+        audience = self._relay.audience(message, [peer.id for peer in network.peers()], others)
+        if audience is None:
+            network.broadcast(encoded)
+            return
+        for peer in audience:
+            network.send(peer, encoded)
 
     def _relay_at(self, at_ms: int) -> None:
         if self._relay_timer is None:
@@ -374,9 +384,10 @@ class ShardConsensus:
         assert self._network is not None, "only a network has somebody to send to"
         self._relay_timer = None
         peers = [peer.id for peer in self._network.peers()]
-        most = PEERS_MAX if self.instance.votes else LISTENER_PEERS_MAX
-        for peer, certificate in self._relay.due(peers, self._clock.monotonic_ms(), most):
-            self._network.send(peer, wire.encode(self._chain.shard, certificate))
+        for certificate, receivers in self._relay.due(peers, self._clock.monotonic_ms(), votes=self.instance.votes):
+            message = wire.encode(self._chain.shard, certificate)
+            for peer in receivers:
+                self._network.send(peer, message)
         next_ms = self._relay.next_ms()
         if next_ms is not None:
             self._relay_at(next_ms)

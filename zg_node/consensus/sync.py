@@ -214,6 +214,10 @@ class ChainSync:
         """Proven blocks that are not committed."""
         return max(0, self.proven - self.committed)
 
+    def steady(self, now_ms: int) -> bool:
+        """Whether the head moves, and nobody says to be far ahead of it."""
+        return self._claimed() - self.committed <= NEAR_BLOCKS and now_ms - self._moved_ms < STUCK_MS
+
     def step(self, event: Event, now_ms: int) -> list[Effect]:
         """Take one event."""
         out: list[Effect] = []

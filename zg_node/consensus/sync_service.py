@@ -59,6 +59,8 @@ STATUS_TIMEOUT_S = 3.0
 POLL_S = 1.0
 POLLED_MAX = 4
 """Peers that are asked for their status at a time; the others have their turn at the next."""
+STEADY_ROUNDS = 4
+"""While every shard's head moves, as it does with live consensus, one peer is asked in so many rounds."""
 TICK_S = 0.5
 RETRY_S = 0.2
 """A block that refers to another shard's future is tried again after this long."""
@@ -149,6 +151,11 @@ class ShardSync:
         rate = (last - height) / (now - then) if now > then else 0.0
         target = head if machine is None else max(machine.target, head)
         return SyncProgress(self.chain.shard, head, target, rate, machine is not None and machine.behind > 0)
+
+    @property
+    def steady(self) -> bool:
+        """See `ChainSync.steady`; not before `run`."""
+        return self._machine is not None and self._machine.steady(_ms(asyncio.get_running_loop()))
 
     async def run(self) -> None:
         """Drive the machine. Raises what makes the node unable to go on."""
@@ -267,8 +274,8 @@ class SyncService:
         self._network_hash = network_hash
         self._shards = shards
         self._polling: set[str] = set()
-        self._polled = 0
-        """Turns that peers have had."""
+        self._rounds = self._polled = 0
+        """Of polling, and turns that peers have had in them."""
         self._tasks = asyncio.TaskGroup()
         self._running = False
         network.serve(PROTOCOL, server.answer)
@@ -299,9 +306,13 @@ class SyncService:
     def _poll_some(self) -> None:
         """Ask the peers whose turn it is; all of them where they are few."""
         peers = self._network.peers()
-        for turn in range(self._polled, self._polled + min(len(peers), POLLED_MAX)):
+        most = POLLED_MAX
+        if all(shard.steady for shard in self._shards.values()):
+            most = int(self._rounds % STEADY_ROUNDS == 0)
+        self._rounds += 1
+        for turn in range(self._polled, self._polled + min(len(peers), most)):
             self._poll_soon(peers[turn % len(peers)].id)
-        self._polled += POLLED_MAX
+        self._polled += most
 
     def _on_peer(self, peer: Peer, connected: bool) -> None:
         if connected:

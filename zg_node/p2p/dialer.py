@@ -112,7 +112,8 @@ class Dialer:
             if now_s - saved_s > SAVE_INTERVAL_S:
                 saved_s = now_s
                 self.save()
-            with trio.move_on_after(TICK_S):
+            missing = any(target.peer not in self._peers.table for target in self._targets.values())
+            with trio.move_on_after(TICK_S if missing else SAVE_INTERVAL_S):
                 await self._wake.wait()
             self._wake = trio.Event()
 
@@ -172,6 +173,7 @@ class Dialer:
         else:
             # Not at once: a peer that closes on purpose would be dialled in a loop.
             target.due_s = trio.current_time() + BACKOFF_FIRST_S
+            self._wake.set()
 
 
 def _is_usable(address: Multiaddr) -> bool:

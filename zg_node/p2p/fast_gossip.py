@@ -18,6 +18,7 @@ from libp2p.pubsub.validators import signature_validator
 
 from zg_node.errors import InvalidMessage, Unavailable
 from zg_node.p2p.basic import GuardedHost
+from zg_node.p2p.beat import next_beat
 from zg_node.p2p.contain import Counts, kept
 from zg_node.p2p.gossip import HEARTBEAT_S, RPC_MAX_BYTES, Deliver
 from zg_node.p2p.lane import Lane
@@ -75,7 +76,7 @@ class FastGossip:
         """Turn the machine's clock."""
         while True:
             self._perform(self._mesh.heartbeat(trio.current_time()))
-            await trio.sleep(HEARTBEAT_S)
+            await next_beat(HEARTBEAT_S)
 
     def subscribe(self, topic: str) -> None:
         """Follow a topic."""

@@ -34,6 +34,7 @@ from libp2p.peer.id import ID
 from zg_node.errors import InvalidMessage, Unavailable
 from zg_node.p2p.address import Multiaddr, MultiaddrError, check_free, endpoint
 from zg_node.p2p.basic import GuardedHost
+from zg_node.p2p.beat import next_beat
 from zg_node.p2p.contain import Counts, kept, log
 from zg_node.p2p.dialer import Dialer
 from zg_node.p2p.direct import DirectStreams
@@ -52,7 +53,7 @@ from zg_node.p2p.status import Status
 from zg_node.p2p.stock_gossip import StockGossip
 from zg_node.p2p.topics import allowed_topics
 
-COUNTS_INTERVAL_S = 1.0
+COUNTS_INTERVAL_S = 2.0
 GC_ALLOCATIONS = 20_000
 """Containers made between two looks for cycles; what the library loads at the start is never looked at again."""
 BANS_FILE = "bans.json"
@@ -188,7 +189,7 @@ class Host:
             counts["cpu_seconds"] = sum(os.times()[:2])
             counts["resident_bytes"] = resident_bytes()
             self._link.tell(Frame.COUNTS, json.dumps(counts).encode())
-            await trio.sleep(COUNTS_INTERVAL_S)
+            await next_beat(COUNTS_INTERVAL_S)
 
 
 def parse_listen(text: str) -> Multiaddr:

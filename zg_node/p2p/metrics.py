@@ -1,4 +1,4 @@
-"""What the network counts; the host's process reports its own counts once a second."""
+"""What the network counts; the host's process reports its own counts every two seconds."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from libp2p.peer.id import ID
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable, MuxedStreamError, MuxedStreamReset
 
 from zg_node.errors import InvalidMessage
+from zg_node.p2p.beat import next_beat
 from zg_node.p2p.channel import Channel
 from zg_node.p2p.contain import log
 from zg_node.p2p.framing import Buffer
@@ -214,17 +215,20 @@ class FastYamux(IMuxedConn):
     # ── its life ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _ping_loop(self) -> None:
+        """Ask a peer that says nothing whether it is there, until it is not."""
         count = 0
         while True:
-            asked_at = trio.current_time()
-            count += 1
-            self.queue(HEADER.pack(0, PING, SYN, 0, count & 0xFFFFFFFF))
-            await trio.sleep(PING_INTERVAL_S)
+            slept_at = trio.current_time()
+            await next_beat(PING_INTERVAL_S)
             now = trio.current_time()
-            slept_in_time = now - asked_at < 2 * PING_INTERVAL_S  # else it was we who stood still
-            if slept_in_time and now - self._heard_at > SILENCE_MAX_S:
+            quiet_s = now - self._heard_at
+            slept_in_time = now - slept_at < 2 * PING_INTERVAL_S  # else it was we who stood still
+            if slept_in_time and quiet_s > SILENCE_MAX_S:
                 log.debug("silent peer=%s", self.peer_id)
                 return
+            if quiet_s >= PING_INTERVAL_S:
+                count += 1
+                self.queue(HEADER.pack(0, PING, SYN, 0, count & 0xFFFFFFFF))
 
     async def _finish(self) -> None:
         if self.event_closed.is_set():
