@@ -375,8 +375,10 @@ class Replica:
         """Certificates are due to who has not shown to have them."""
         if process is self._process:
             peers = [str(number) for number in range(len(self._world.members.validators)) if number != self.number]
-            for peer, certificate in process.relay.due(peers, self.clock.monotonic_ms()):
-                self._world.transmit(self, certificate, int(peer))
+            votes = process.instance.votes
+            for certificate, receivers in process.relay.due(peers, self.clock.monotonic_ms(), votes=votes):
+                for peer in receivers:
+                    self._world.transmit(self, certificate, int(peer))
 
     def _work_s(self) -> float:
         return self._rng.uniform(*EXECUTE_S) + self._rng.random() * self.slowness_s
