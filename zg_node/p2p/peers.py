@@ -24,7 +24,7 @@ from zg_node.p2p.address import Multiaddr
 from zg_node.p2p.bucket import MESSAGES_BURST, MESSAGES_PER_S, Bucket
 from zg_node.p2p.contain import Counts, contained, log
 from zg_node.p2p.network import Offence
-from zg_node.p2p.score import BAN_S, BanFile, ScoreBook
+from zg_node.p2p.score import BAN_S, PROTECTED_BAN_S, BanFile, ScoreBook
 from zg_node.p2p.sockets import PAUSE_MAX_S
 from zg_node.p2p.swarm import GuardedSwarm
 
@@ -33,8 +33,6 @@ SECOND_CONNECTION_S = 1.0
 """How long both connections of a peer stand, so that both sides know both before one goes."""
 FLOOD_S = 1.0
 """A peer that is so far beyond its bucket loses points, too."""
-PROTECTED_BAN_S = 30
-"""A ban of a protected peer: long enough to shed a flood, short enough for a validator that erred."""
 
 
 @dataclass(slots=True)

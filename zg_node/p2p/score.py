@@ -18,6 +18,8 @@ POINTS_MAX = 100.0
 POINTS_PER_S = 1 / 6
 BAN_S = 3600
 BAN_MAX_S = 24 * 3600
+PROTECTED_BAN_S = 30
+"""A ban of a protected peer: long enough to shed a flood, short enough for a validator that erred."""
 PEERS_MAX = 4096
 """Scores and bans kept; the least interesting make room."""
 FILE_MAX_BYTES = 1024 * 1024

@@ -15,7 +15,7 @@ from tests.running_node import RunningNode
 from tests.testnet import eventually
 from zg_node.cli import home as homes
 from zg_node.config import load, override
-from zg_node.p2p.peers import PROTECTED_BAN_S
+from zg_node.p2p.score import PROTECTED_BAN_S
 
 pytestmark = pytest.mark.long
 
