@@ -91,3 +91,31 @@ def test_whose_vote_contradicts_an_earlier_one_is_reported(heard: Heard, conduct
     take(conduct, node, vote(1, NOTARIZE, 1, block_on(GENESIS, 1, 1)), "one")
     take(conduct, node, vote(1, NOTARIZE, 1, block_on(GENESIS, 1, 2)), "one")
     assert heard.reported == [("one", Offence.CONTRADICTION)]
+
+
+def test_voters_are_known_once_all_of_them_have_voted_and_are_connected(conduct: Conduct) -> None:
+    node, peers = machine(0), ["one", "listener", "two"]
+    take(conduct, node, vote(1, SKIP, 1), "one")
+    assert conduct.voters([1, 2], peers) is None
+    take(conduct, node, vote(2, SKIP, 1), "two")
+    assert conduct.voters([1, 2], peers) == ["one", "two"]
+    assert conduct.voters([1, 2], ["one", "listener"]) is None, "two may come back as somebody else"
+    conduct.begin_epoch()
+    assert conduct.voters([1, 2], peers) is None
+
+
+def test_a_forged_vote_takes_no_validators_place(conduct: Conduct) -> None:
+    node = machine(0)
+    forged = vote(1, SKIP, 1)
+    object.__setattr__(forged, "signature", vote(2, SKIP, 1).signature)
+    take(conduct, node, forged, "forger")
+    assert conduct.voters([1], ["forger", "one"]) is None
+    take(conduct, node, vote(1, SKIP, 1), "one")
+    assert conduct.voters([1], ["forger", "one"]) == ["one"]
+
+
+def test_who_passes_on_a_vote_before_its_validator_does_not_silence_it(conduct: Conduct) -> None:
+    node = machine(0)
+    take(conduct, node, vote(1, SKIP, 1), "mimic")
+    take(conduct, node, vote(1, SKIP, 1), "one")
+    assert conduct.voters([1], ["mimic", "one"]) is None

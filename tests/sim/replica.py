@@ -375,8 +375,7 @@ class Replica:
         """Certificates are due to who has not shown to have them."""
         if process is self._process:
             peers = [str(number) for number in range(len(self._world.members.validators)) if number != self.number]
-            votes = process.instance.votes
-            for certificate, receivers in process.relay.due(peers, self.clock.monotonic_ms(), votes=votes):
+            for certificate, receivers in process.relay.due(peers, self.clock.monotonic_ms(), votes=True, voters=None):
                 for peer in receivers:
                     self._world.transmit(self, certificate, int(peer))
 

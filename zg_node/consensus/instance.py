@@ -275,8 +275,8 @@ class Instance(Protocol):
         ...
 
     @property
-    def votes(self) -> bool:
-        """Whether this node is one of the epoch's validators."""
+    def index(self) -> int | None:
+        """This node's place among the epoch's validators; None when it is none of them."""
         ...
 
     @property

@@ -1,7 +1,8 @@
 """Whom to tell what: votes those who need them, and a certificate the peers that have not shown, a moment later, that
-they know what it proves.
+they know what it proves. `voters` are the peers that all other validators vote from; None unless each of them is known
+and connected, and then nobody is spared.
 
-    vote to notarize ─▶ audience: the voters, when all are known, else everyone
+    vote to notarize ─▶ audience: the voters
     a quorum of votes ─▶ add ─ GRACE_MS ─▶ due: a certificate, and those who have not shown it
                                              voters      all of them, of a voter; a few, of a listener
                                              listeners   a few, each time others, and of finality alone
@@ -15,7 +16,7 @@ the voters divide them, and a listener passes on to a few what it has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from zg_node.consensus.instance import Message
@@ -35,15 +36,10 @@ PENDING_MAX = 256
 class _Known:
     """The highest views that a peer has spoken of."""
 
-    votes: bool = False
-    """Whether it has ever voted."""
     notarized: int = 0
     """It knows that a block of this view is notarized, and so what that builds on."""
     finalised: int = 0
     """It has voted to finalise a block of this view, and is told the others' votes, or has sent the certificate."""
-
-
-_STRANGER = _Known()
 
 
 class Relay:
@@ -61,7 +57,6 @@ class Relay:
             if len(self._known) >= PEERS_MAX:
                 self._known.clear()
             known = self._known[peer] = _Known()
-        known.votes = known.votes or isinstance(message, Vote)
         if isinstance(message, Proposal) or message.kind is VoteKind.SKIP:
             return  # who has skipped a view need not know what else became of it
         if message.kind is VoteKind.FINALIZE:
@@ -77,45 +72,44 @@ class Relay:
         self._pending.append((now_ms + GRACE_MS, certificate))
         return self._pending[0][0]
 
-    def due(self, peers: Sequence[str], now_ms: int, *, votes: bool) -> list[tuple[Certificate, Sequence[str]]]:
+    def due(
+        self, peers: Sequence[str], now_ms: int, *, votes: bool, voters: Collection[str] | None
+    ) -> list[tuple[Certificate, Sequence[str]]]:
         """What to send now, and to whom of the connected `peers`; `votes` says that this node votes itself."""
         ready = [certificate for at_ms, certificate in self._pending if at_ms <= now_ms]
         self._pending = self._pending[len(ready) :]
-        return [(certificate, self._receivers(peers, certificate, votes)) for certificate in ready]
-
-    def audience(self, message: Message, peers: Sequence[str], voters: int) -> Sequence[str] | None:
-        """Who of the connected `peers` is to hear what this node says to all; None for everyone, which is cheaper. A
-        vote to notarize serves those alone who may vote next: listeners need none when each of the other `voters` is
-        known."""
-        if not isinstance(message, Vote) or message.kind is not VoteKind.NOTARIZE:
-            return None
-        known = self._voters(peers)
-        return known if voters <= len(known) < len(peers) else None
+        return [(certificate, self._receivers(peers, certificate, votes, voters)) for certificate in ready]
 
     def next_ms(self) -> int | None:
         """When something is due next."""
         return self._pending[0][0] if self._pending else None
 
-    def _receivers(self, peers: Sequence[str], certificate: Certificate, votes: bool) -> Sequence[str]:
-        lacking = [peer for peer in peers if self._needs(peer, certificate)]
+    def _receivers(
+        self, peers: Sequence[str], certificate: Certificate, votes: bool, voters: Collection[str] | None
+    ) -> Sequence[str]:
+        lacking = [peer for peer in peers if not self._knows(peer, certificate)]
+        final = certificate.kind is VoteKind.FINALIZE
         if not votes:
-            return _some(lacking, COPIES, certificate.view)
-        listeners = [peer for peer in lacking if not self._of(peer).votes]
-        voters = 1 + len(self._voters(peers))
-        share = max(COPIES, -(-COPIES * len(listeners) // voters))
-        return [*self._voters(lacking), *_some(listeners, share, certificate.view)]
+            return _some(lacking, COPIES, certificate.view) if final else ()
+        if voters is None:
+            return lacking
+        listeners = [peer for peer in lacking if peer not in voters] if final else []
+        share = max(COPIES, -(-COPIES * len(listeners) // (1 + len(voters))))
+        return [*(peer for peer in lacking if peer in voters), *_some(listeners, share, certificate.view)]
 
-    def _voters(self, peers: Sequence[str]) -> list[str]:
-        return [peer for peer in peers if self._of(peer).votes]
+    def _knows(self, peer: str, certificate: Certificate) -> bool:
+        known = self._known.get(peer)
+        if known is None:
+            return False
+        shown = known.finalised if certificate.kind is VoteKind.FINALIZE else known.notarized
+        return shown >= certificate.view
 
-    def _needs(self, peer: str, certificate: Certificate) -> bool:
-        known = self._of(peer)
-        if certificate.kind is VoteKind.FINALIZE:
-            return known.finalised < certificate.view
-        return known.votes and known.notarized < certificate.view
 
-    def _of(self, peer: str) -> _Known:
-        return self._known.get(peer, _STRANGER)
+def audience(message: Message, peers: Sequence[str], voters: Collection[str] | None) -> Collection[str] | None:
+    """Who of the connected `peers` is to hear what this node says to all; None for everyone, which is cheaper. A vote
+    to notarize serves those alone who may vote next."""
+    serves_voters = isinstance(message, Vote) and message.kind is VoteKind.NOTARIZE
+    return voters if serves_voters and voters is not None and len(voters) < len(peers) else None
 
 
 def _some(peers: Sequence[str], count: int, view: int) -> Sequence[str]:

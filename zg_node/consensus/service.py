@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Protocol, TypeVar, assert_never
@@ -53,7 +53,7 @@ from zg_node.consensus.instance import (
 )
 from zg_node.consensus.messages import Certificate
 from zg_node.consensus.pace import BlockClock, Pace
-from zg_node.consensus.relay import Relay
+from zg_node.consensus.relay import Relay, audience
 from zg_node.consensus.votes import Claim, Verifier, verify
 from zg_node.consensus.wal import VoteLog
 from zg_node.errors import Corrupt, InvalidBlock, InvalidMessage, Unavailable
@@ -368,13 +368,19 @@ class ShardConsensus:
 
     def _broadcast(self, network: Network, message: Message) -> None:
         encoded = wire.encode(self._chain.shard, message)
-        others = len(self.instance.members.validators) - 1
-        audience = self._relay.audience(message, [peer.id for peer in network.peers()], others)
-        if audience is None:
+        peers = [peer.id for peer in network.peers()]
+        told = audience(message, peers, self._voters(peers))
+        if told is None:
             network.broadcast(encoded)
             return
-        for peer in audience:
+        for peer in told:
             network.send(peer, encoded)
+
+    def _voters(self, peers: Collection[str]) -> Collection[str] | None:
+        """The peers that all other validators vote from; see `Conduct.voters`."""
+        assert self._conduct is not None, "only in a network is somebody told"
+        members, own = self.instance.members.validators, self.instance.index
+        return self._conduct.voters([index for index in range(len(members)) if index != own], peers)
 
     def _relay_at(self, at_ms: int) -> None:
         if self._relay_timer is None:
@@ -384,7 +390,9 @@ class ShardConsensus:
         assert self._network is not None, "only a network has somebody to send to"
         self._relay_timer = None
         peers = [peer.id for peer in self._network.peers()]
-        for certificate, receivers in self._relay.due(peers, self._clock.monotonic_ms(), votes=self.instance.votes):
+        votes = self.instance.index is not None
+        now_ms = self._clock.monotonic_ms()
+        for certificate, receivers in self._relay.due(peers, now_ms, votes=votes, voters=self._voters(peers)):
             message = wire.encode(self._chain.shard, certificate)
             for peer in receivers:
                 self._network.send(peer, message)

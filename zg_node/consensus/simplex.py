@@ -82,7 +82,7 @@ class Simplex:
         """`is_last` says of a block, by its headers alone, whether it ends its epoch."""
         self.members = members
         self.domain = domain
-        self.votes = signer is not None
+        self.index = signer.index if signer is not None else None
         self.view = restored.view + 1
         self.final_view = restored.view
         self.built_view = restored.view
