@@ -16,7 +16,7 @@ from zg_node.contracts import da, staking
 from zg_node.da.certificate import Blob
 from zg_node.epochs import Voter
 from zg_node.errors import InvalidRequest, Reverted, Unavailable
-from zg_node.rootaccount import Call, RootAccount, paying_key
+from zg_node.rootaccount import Call, RootAccount
 from zg_node.types.hashing import keccak
 
 VOTER = Voter.of(GENESIS.development_vote_key or b"")
@@ -122,9 +122,3 @@ def test_who_cannot_pay_is_told_so_and_may_ask(tmp_path: Path, key: bytes | None
         assert da.decode_config(answer).network == GENESIS.network
 
     run(test, tmp_path, key)
-
-
-def test_a_development_networks_operator_pays_and_elsewhere_the_voter() -> None:
-    assert paying_key(GENESIS, VOTER) == KEYS[ALICE]
-    assert paying_key(GENESIS, GUEST) == GUEST.key.secret
-    assert paying_key(GENESIS, None) is None

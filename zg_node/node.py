@@ -31,7 +31,7 @@ from zg_node.joining import is_new, join_by_snapshot
 from zg_node.p2p.client import P2pNetwork
 from zg_node.peering import Peering, make_network
 from zg_node.reporter import Reporter
-from zg_node.rootaccount import RootAccount, paying_key
+from zg_node.rootaccount import RootAccount
 from zg_node.rpc import api
 from zg_node.rpc.limits import Listener
 from zg_node.rpc.metrics import RpcCollector
@@ -128,7 +128,7 @@ class Node:
                 self._shards.append(shard)
                 self._began.append(shard.chain.head.number)
             root = self._shards[0].chain
-            account = self._account = RootAccount(root, paying_key(self.genesis, voter), thread("root-account"))
+            account = self._account = RootAccount(root, voter.key.secret if voter else None, thread("root-account"))
             reporter = Reporter(account)
             if voter is not None:
                 for shard in self._shards:

@@ -18,9 +18,7 @@ import orjson
 
 from zg_node import _core
 from zg_node.contracts import da, staking
-from zg_node.epochs import Voter
 from zg_node.errors import InvalidRequest, Reverted, Unavailable
-from zg_node.execution.genesis import Genesis
 from zg_node.execution.service import Chain
 from zg_node.keys import address_of
 from zg_node.rpc.receipts import ReceiptWaiters
@@ -69,7 +67,7 @@ class RootAccount:
         """Have `call` in the pool and on its way to the other nodes; returns the transaction's hash. Raises Reverted
         when it would revert, InvalidRequest when the pool refuses it, Unavailable."""
         if self._key is None:
-            raise InvalidRequest("this node has no key to pay with: run it as a validator, or on a development network")
+            raise InvalidRequest("this node has no key to pay with: run it as a validator or as a holder")
         raw = await asyncio.get_running_loop().run_in_executor(self._worker, self._enqueue, call, self._key)
         self._root.accepted(["0x" + raw.hex()])
         return _core.keccak256(raw)
@@ -135,16 +133,3 @@ class RootAccount:
         receipt = orjson.loads(_core.receipt_json(block.header.raw, block.body, block.senders, block.receipts, index))
         if receipt["status"] != "0x1":
             raise Reverted(f"0x{tx_hash.hex()} has reverted", b"")
-
-
-def paying_key(genesis: Genesis, voter: Voter | None) -> bytes | None:
-    """The key that this node's transactions are signed with: the voter's, which has coins and is what the contract of
-    data availability takes answers from. A development network's voter has none, so there it is its operator's.
-    None for a node that does not vote."""
-    if voter is None:
-        return None
-    secret = voter.key.secret
-    if secret != genesis.development_vote_key:
-        return secret
-    operators = [bytes.fromhex((v.operator or v.address)[2:]) for v in genesis.file.validators if v.private_key]
-    return genesis.development_keys.get(operators[0], secret)

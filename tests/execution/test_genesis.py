@@ -62,13 +62,13 @@ def block_zero(genesis: Genesis, shard: int, directory: Path) -> Header:
 
 
 def test_the_identity_of_the_development_network_is_pinned() -> None:
-    assert DEVNET.network.hex() == "98d9a49829f601c0f38e3907d102a8767b625b63e0cee9ace8131deff8008eb5"
+    assert DEVNET.network.hex() == "a8ea87428cc144748407f0d8c5e9ac636d982d8355192822fe5e825fd52e92fd"
     assert (
         ValidatorSets(DEVNET).certain(0).hash().hex()
         == "3670245e2b4c7b517af1587ce20e6ed669e0a2144f835a25d049924ff673fe6c"
     )
-    assert keccak(DEVNET.allocation(0)).hex() == "7d33bf562957cb410766103f2a98e45c3f4a5abe25e58feca178e78fe0be5e34"
-    assert keccak(DEVNET.allocation(1)).hex() == "71ceea8159c02af74534d5700517e64612beb10861451a1ab90bc9b140514b55"
+    assert keccak(DEVNET.allocation(0)).hex() == "a7d9b01d3b6b5ae02107bfe084fe5fa9a0e2de8519f1166d2588d0590ebf07cb"
+    assert keccak(DEVNET.allocation(1)).hex() == "55cf0d9b6b3f298a939957916662eed05f1807ad32188756e29817bab4de17d9"
 
 
 @pytest.mark.parametrize(
@@ -76,13 +76,13 @@ def test_the_identity_of_the_development_network_is_pinned() -> None:
     [
         (
             0,
-            "3ecc6b3582d121ec6b5afaf55597aa6dc0ee0f309074a9a228bd2a8ea0e23cd5",
-            "4fce04ea8b1a9a63463ae0241c3a3c85379dd260bae4cc9db8156da52c55929c",
+            "b55202d47039f19ef0b9028c7beb28a6e0cdd0247c108711d8a355a0c1c25533",
+            "a6b441ca081d778dd9cf870407999e69d596189664a61ff8784e9a7317d7bd60",
         ),
         (
             1,
-            "3b25ad9adf8f4472b7ae67d8536d8a9b566e13bf01680563aab1584ec35ddc12",
-            "ddb7d0364c48f8820246c12c9a1629a5f5bfe15d750c4422baf04028eb35f1b8",
+            "214e1610f369dc7b04f638696033a4b81576a0f7e2727deac935c76b83e8a58f",
+            "800ba3d28cbd9875b353d8b02e4e9c3f01cd36228e752c2bb373f705db7d0cc9",
         ),
     ],
 )

@@ -20,7 +20,7 @@ from zg_node.epochs import ValidatorSets, Voter
 from zg_node.execution.genesis import Genesis
 from zg_node.p2p.memory import MemoryNetwork
 from zg_node.peering import Peering
-from zg_node.rootaccount import RootAccount, paying_key
+from zg_node.rootaccount import RootAccount
 from zg_node.shard import Shard, Surroundings, open_shard
 
 JOB_S = (0.0002, 0.003)
@@ -90,7 +90,8 @@ def open_process(on: Hardware, shards: int, network: MemoryNetwork, tap: Tap) ->
             engine = BentEngine(_core.Engine(on.genesis.chain_id(index)), on.diverging)
             around = Surroundings(on.clock, tap, on.disk, executor, on.verify, engine)
             opened.append(open_shard(on.settings, on.genesis, on.home, index, sets, on.voter, around))
-        account = RootAccount(opened[0].chain, paying_key(on.genesis, on.voter), executor("root-account"))
+        key = on.voter.key.secret if on.voter else None
+        account = RootAccount(opened[0].chain, key, executor("root-account"))
         peering = Peering(tap, on.genesis, sets, opened, executor)
     except BaseException:
         for machine in machines:
