@@ -14,17 +14,16 @@ import pytest
 from coincurve import PrivateKey
 
 from tests.execution.epoch_chain import GENESIS, EpochChain
+from zg_node import reporter
 from zg_node.consensus.evidence import Evidence
 from zg_node.consensus.messages import Domain, VoteKind
 from zg_node.consensus.votes import Signer
-from zg_node.epochs import Voter
+from zg_node.errors import InvalidRequest, Unavailable
 from zg_node.keys import address_of
-from zg_node.reporter import Reporter
-from zg_node.rootaccount import Call, RootAccount, paying_key
+from zg_node.rootaccount import Call, RootAccount
 
 DOMAIN = Domain(GENESIS.network, GENESIS.chain_id(0), 0)
 VOTE_KEY = GENESIS.development_vote_key or b""
-PAYER = paying_key(GENESIS, Voter.of(VOTE_KEY)) or b""
 STRANGER = bytes(31) + b"\7"
 """Signs what nobody can be slashed for."""
 LAST_VIEW = 0xABCDEF
@@ -52,15 +51,15 @@ class Tribunal:
     chain: EpochChain
     shared: list[str] = field(default_factory=list)
 
-    def report(self, *evidence: Evidence, key: bytes | None = PAYER) -> None:
+    def report(self, *evidence: Evidence, key: bytes | None = VOTE_KEY) -> None:
         """Hand all over in one turn of an event loop, and wait until everything has been dealt with."""
 
         async def story() -> None:
             account = WatchedAccount(self.chain.chain, key, ThreadPoolExecutor(1))
-            reporter, last = Reporter(account), account.watch()
+            desk, last = reporter.Reporter(account), account.watch()
             for one in (*evidence, double_vote(LAST_VIEW, STRANGER)):
-                reporter.report(one)
-            running, waiting = asyncio.ensure_future(reporter.run()), asyncio.ensure_future(last.wait())
+                desk.report(one)
+            running, waiting = asyncio.ensure_future(desk.run()), asyncio.ensure_future(last.wait())
             done, _ = await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
             assert done == {waiting}, "what fails does not end the reporter"
             running.cancel()
@@ -93,7 +92,7 @@ def test_evidence_becomes_a_transaction_that_slashes(tribunal: Tribunal, caplog:
     tribunal.report(double_vote(5))
     assert len(tribunal.shared) == 1
     block = tribunal.chain.include([])
-    assert block.senders == address_of(PAYER)
+    assert block.senders == address_of(VOTE_KEY)
     with caplog.at_level(logging.WARNING, "zg.node"):
         tribunal.report(double_vote(77))
     assert len(tribunal.shared) == 1
@@ -120,9 +119,32 @@ def test_what_the_contract_would_refuse_is_not_paid_for(tribunal: Tribunal, capl
 
 @pytest.mark.parametrize(("key", "reason"), [(bytes(31) + b"\x63", "insufficient funds"), (None, "no key to pay with")])
 def test_a_node_that_cannot_pay_says_so(
-    tribunal: Tribunal, caplog: pytest.LogCaptureFixture, key: bytes | None, reason: str
+    tribunal: Tribunal,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    key: bytes | None,
+    reason: str,
 ) -> None:
+    monkeypatch.setattr(reporter, "PAUSES_S", ())
     with caplog.at_level(logging.WARNING, "zg.node"):
         tribunal.report(double_vote(5), key=key)
     assert tribunal.shared == []
     assert reason in caplog.text
+
+
+def test_what_cannot_be_sent_now_is_sent_later(
+    tribunal: Tribunal, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, refusals = RootAccount.submit, iter((Unavailable("the pool is full"), InvalidRequest("no coins")))
+
+    async def refuse_at_first(account: RootAccount, call: Call) -> bytes:
+        for refusal in refusals:
+            raise refusal
+        return await submit(account, call)
+
+    monkeypatch.setattr(reporter, "PAUSES_S", (0.0,) * 2)
+    monkeypatch.setattr(RootAccount, "submit", refuse_at_first)
+    with caplog.at_level(logging.WARNING, "zg.node"):
+        tribunal.report(double_vote(5))
+    assert len(tribunal.shared) == 1
+    assert caplog.text.count("not sent, again") == 2

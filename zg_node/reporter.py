@@ -3,7 +3,7 @@
     ShardConsensus of each shard ─ Evidence ─▶ report ─▶ run: RootAccount.submit ─▶ the contract slashes
 
 Whoever sees a contradiction reports it; the contract slashes once, and the account's call beforehand keeps us from
-paying for what others have reported already.
+paying for what others have reported already. What the pool or the chain does not take for now is sent again later.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 
 from zg_node.consensus.evidence import Evidence, Half, Seal
 from zg_node.contracts import staking
-from zg_node.errors import ZgError
+from zg_node.errors import Reverted, ZgError
 from zg_node.rootaccount import Call, RootAccount
 
 log = logging.getLogger("zg.node")
@@ -21,6 +21,8 @@ log = logging.getLogger("zg.node")
 REPORT_GAS = 1_000_000
 REPORTED_MAX = 4096
 """Ids that are remembered; at that many, no more evidence is taken to the chain until a restart."""
+PAUSES_S = (1.0, 10.0, 60.0, 300.0, 300.0, 300.0)
+"""Before each further attempt."""
 
 
 class Reporter:
@@ -41,14 +43,23 @@ class Reporter:
     async def run(self) -> None:
         """Take what is reported to the chain, one after the other, until cancelled. What fails is logged."""
         while True:
-            evidence = await self._found.get()
-            offender, epoch = evidence.offender, evidence.epoch
+            await self._accuse(await self._found.get())
+
+    async def _accuse(self, evidence: Evidence) -> None:
+        call = Call(staking.STAKING, _accusation(evidence), REPORT_GAS)
+        case = f"evidence against validator={evidence.offender} of epoch={evidence.epoch}"
+        for pause_s in (*PAUSES_S, None):
             try:
-                await self._account.submit(Call(staking.STAKING, _accusation(evidence), REPORT_GAS))
+                await self._account.submit(call)
             except ZgError as error:
-                log.warning("evidence against validator=%d of epoch=%d not sent: %s", offender, epoch, error)
+                if isinstance(error, Reverted) or pause_s is None:
+                    log.warning("%s not sent: %s", case, error)
+                    return
+                log.warning("%s not sent, again in %.0f s: %s", case, pause_s, error)
+                await asyncio.sleep(pause_s)
             else:
-                log.warning("evidence against validator=%d of epoch=%d is on its way", offender, epoch)
+                log.warning("%s is on its way", case)
+                return
 
 
 def _accusation(evidence: Evidence) -> bytes:
