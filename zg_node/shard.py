@@ -155,7 +155,7 @@ def open_shard(
         instances,
         votes,
         voter.address if voter is not None else bytes(20),
-        Pace(pace.block_time_ms, pace.heartbeat_ms, pace.min_interval_ms),
+        Pace(pace.block_time_ms, pace.heartbeat_ms, pace.min_interval_ms, finality_ms=pace.delta_ms),
         worker,
         vote_worker,
         around.clock,

@@ -6,8 +6,8 @@ import pytest
 
 from zg_node.consensus.pace import INTERVAL_MAX_MS, RETRY_MS, BlockClock, Pace
 
-ON_DEMAND = Pace(block_time_ms=0, heartbeat_ms=1_000, min_interval_ms=10)
-PACED = Pace(block_time_ms=500, heartbeat_ms=1_000, min_interval_ms=10)
+ON_DEMAND = Pace(block_time_ms=0, heartbeat_ms=1_000, min_interval_ms=10, finality_ms=250)
+PACED = Pace(block_time_ms=500, heartbeat_ms=1_000, min_interval_ms=10, finality_ms=250)
 LAST_MS = 10_000
 
 
@@ -23,15 +23,15 @@ LAST_MS = 10_000
     ],
 )
 def test_a_block_is_due(pace: Pace, waiting: bool, work_ms: float, due_ms: int) -> None:
-    assert BlockClock(pace, LAST_MS, work_ms).due_ms(waiting=waiting) == due_ms
+    assert BlockClock(pace, LAST_MS, work_ms).due_ms(waiting=waiting, certain=True) == due_ms
 
 
 def test_an_attempt_without_a_block_is_repeated_later_but_not_after_the_heartbeat() -> None:
     clock = BlockClock(ON_DEMAND, LAST_MS)
     clock.proposed(LAST_MS + 10, LAST_MS + 12, found=False)
-    assert clock.due_ms(waiting=True) == LAST_MS + 12 + RETRY_MS
+    assert clock.due_ms(waiting=True, certain=True) == LAST_MS + 12 + RETRY_MS
     clock.proposed(LAST_MS + 990, LAST_MS + 995, found=False)
-    assert clock.due_ms(waiting=True) == LAST_MS + 1_000
+    assert clock.due_ms(waiting=True, certain=True) == LAST_MS + 1_000
 
 
 def test_the_work_of_a_block_is_building_and_committing() -> None:
@@ -39,19 +39,38 @@ def test_the_work_of_a_block_is_building_and_committing() -> None:
     clock.proposed(LAST_MS + 10, LAST_MS + 30, found=True)
     clock.built(LAST_MS + 40)
     clock.committed(LAST_MS + 40, LAST_MS + 50)
-    assert clock.due_ms(waiting=True) == LAST_MS + 40 + 2 * 30
+    assert clock.due_ms(waiting=True, certain=True) == LAST_MS + 40 + 2 * 30
 
 
 def test_the_pause_is_counted_from_the_notarization() -> None:
     clock = BlockClock(ON_DEMAND, LAST_MS)
     clock.built(LAST_MS + 300)
-    assert clock.due_ms(waiting=False) == LAST_MS + 1_300
+    assert clock.due_ms(waiting=False, certain=True) == LAST_MS + 1_300
     clock.committed(LAST_MS + 300, LAST_MS + 500)
-    assert clock.due_ms(waiting=False) == LAST_MS + 1_300
+    assert clock.due_ms(waiting=False, certain=True) == LAST_MS + 1_300
 
 
 @pytest.mark.parametrize(
-    ("pace", "elapsed_ms", "allowed"), [(ON_DEMAND, 500, False), (ON_DEMAND, 999, True), (PACED, 0, True)]
+    ("pace", "waiting", "due_ms"),
+    [(ON_DEMAND, True, LAST_MS + 250), (ON_DEMAND, False, LAST_MS + 1_000), (PACED, True, LAST_MS + 500)],
 )
-def test_empty_blocks_are_for_the_heartbeat(pace: Pace, elapsed_ms: int, allowed: bool) -> None:
-    assert BlockClock(pace, LAST_MS).empty_allowed(LAST_MS + elapsed_ms) is allowed
+def test_who_cannot_tell_what_waits_expects_a_block_when_the_last_should_be_final(
+    pace: Pace, waiting: bool, due_ms: int
+) -> None:
+    assert BlockClock(pace, LAST_MS).due_ms(waiting=waiting, certain=False) == due_ms
+
+
+@pytest.mark.parametrize(
+    ("pace", "elapsed_ms", "settled", "allowed"),
+    [
+        (ON_DEMAND, 500, True, False),
+        (ON_DEMAND, 999, True, True),
+        (ON_DEMAND, 200, False, False),
+        (ON_DEMAND, 249, False, True),
+        (PACED, 0, True, True),
+    ],
+)
+def test_empty_blocks_are_for_the_heartbeat_and_for_the_finality_of_the_last(
+    pace: Pace, elapsed_ms: int, settled: bool, allowed: bool
+) -> None:
+    assert BlockClock(pace, LAST_MS).empty_allowed(LAST_MS + elapsed_ms, settled=settled) is allowed

@@ -2,6 +2,9 @@
 
 paced        block_time_ms after the last block
 on demand    when transactions wait: min_interval_ms after the last block, longer under load; else heartbeat_ms
+unsettled    while the last block is not final here, its own transactions seem to wait. Only its successor's leader, who
+             builds on it, can tell; the others give finality finality_ms to come, and expect a block only then. After
+             so long the leader makes an empty one, which makes both final.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ class Pace:
     """A block every so often; 0 makes one when transactions wait."""
     heartbeat_ms: int
     min_interval_ms: int
+    finality_ms: int
+    """How long a notarized block may take to become final here: Δ."""
 
 
 @dataclass(slots=True)
@@ -39,19 +44,22 @@ class BlockClock:
     retry_ms: int = 0
     """Not before this, after an attempt that found nothing to put into a block."""
 
-    def due_ms(self, *, waiting: bool) -> int:
-        """When a block is due."""
+    def due_ms(self, *, waiting: bool, certain: bool) -> int:
+        """When a block is due; `certain` says that what waits does so for the next block."""
         if self.pace.block_time_ms > 0:
             return self.last_block_ms + self.pace.block_time_ms
         heartbeat = self.last_block_ms + self.pace.heartbeat_ms
         if not waiting:
             return heartbeat
+        if not certain:
+            return min(heartbeat, self.last_block_ms + self.pace.finality_ms)
         interval = max(self.pace.min_interval_ms, min(WORK_SHARE * self.work_ms, INTERVAL_MAX_MS))
         return min(heartbeat, max(self.last_block_ms + round(interval), self.retry_ms))
 
-    def empty_allowed(self, now_ms: int) -> bool:
-        """Whether a block without transactions may be made now."""
-        return self.pace.block_time_ms > 0 or now_ms - self.last_block_ms >= self.pace.heartbeat_ms - 1
+    def empty_allowed(self, now_ms: int, *, settled: bool) -> bool:
+        """Whether a block without transactions may be made now; `settled` says that the last one is final."""
+        pause_ms = self.pace.heartbeat_ms if settled else min(self.pace.finality_ms, self.pace.heartbeat_ms)
+        return self.pace.block_time_ms > 0 or now_ms - self.last_block_ms >= pause_ms - 1
 
     def proposed(self, started_ms: int, now_ms: int, *, found: bool) -> None:
         """An attempt to build took from `started_ms` until now."""

@@ -210,7 +210,8 @@ class ShardConsensus:
                 self._schedule()
                 while True:
                     for event in await self._inbox.take(self._claims):
-                        await self._step(event)
+                        if not isinstance(event, Due) or self._awaited_view == self.instance.view:
+                            await self._step(event)
                     if self._scheduled != (self.instance.view, self._built_view, self._chain.head.number):
                         self._schedule()
         finally:
@@ -319,7 +320,7 @@ class ShardConsensus:
 
     async def _propose(self, view: int, parent_hash: bytes) -> None:
         started = self._clock.monotonic_ms()
-        allow_empty = self._blocks.empty_allowed(started)
+        allow_empty = self._blocks.empty_allowed(started, settled=self._settled())
         block = None
         try:
             block = await self._in_worker(self._chain.propose, view, parent_hash, self._coinbase, allow_empty)
@@ -418,7 +419,8 @@ class ShardConsensus:
         self._scheduled = (self.instance.view, self._built_view, self._chain.head.number)
         if self._awaited_view == self.instance.view:
             return
-        due_ms = self._blocks.due_ms(waiting=self._chain.waiting())
+        leads = self.instance.members.leader(self.instance.view) == self.instance.index
+        due_ms = self._blocks.due_ms(waiting=self._chain.waiting(), certain=leads or self._settled())
         if self._due_timer is not None:
             if due_ms == self._due_ms:
                 return
@@ -427,6 +429,10 @@ class ShardConsensus:
             self._be_due()
         else:
             self._due_ms, self._due_timer = due_ms, self._call_at(due_ms, self._be_due)
+
+    def _settled(self) -> bool:
+        """Whether the last notarized block is final here, and its transactions have left the pool."""
+        return self.instance.built_view <= self._chain.head.consensus.view
 
     def _be_due(self) -> None:
         self._due_timer = None
