@@ -101,6 +101,8 @@ class Peering:
         name = topic(genesis.network[:8].hex(), shard.chain.shard, "tx")
         gossip = TransactionGossip(network, name, shard.chain, self._verifiers)
         shard.chain.share = gossip.share
+        if shard.journal is not None:
+            gossip.remember(shard.journal.load())
         return gossip
 
     def _join_sync(self, network: Network, genesis: Genesis, sets: ValidatorSets, shard: Shard) -> ShardSync:

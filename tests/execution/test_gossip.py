@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.rpc.devchain import ALICE, NOBODY, DevChain
 from zg_node.errors import InvalidMessage
+from zg_node.execution import gossip
 from zg_node.execution.gossip import (
     BATCH_BYTES,
     BATCH_TRANSACTIONS_MAX,
@@ -114,6 +115,32 @@ def test_what_a_client_sent_reaches_the_others_pool(tmp_path: Path) -> None:
         assert (one.pokes, two.pokes > 0, two.reports) == (2, True, [])
 
     run(tmp_path, use)
+
+
+@pytest.mark.parametrize("of_before", [False, True], ids=["sent", "journal"])
+def test_what_was_accepted_while_nobody_was_there_reaches_who_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_before: bool
+) -> None:
+    monkeypatch.setattr(gossip, "TICK_S", 0.01)
+
+    async def life() -> None:
+        hub = MemoryHub(asyncio.get_running_loop().call_later, lambda source, target, size: (0.0,))
+        one = Side(hub, "one", tmp_path / "one")
+        raws = [one.pay(nonce) for nonce in range(3)]
+        one.gossip.receive("client", encode_batch([bytes.fromhex(raw[2:]) for raw in raws]))
+        await until(lambda: one.dev.pool.len() == (3, 0))
+        if of_before:
+            one.gossip.remember([bytes.fromhex(raw[2:]) for raw in raws])
+        else:
+            one.dev.chain.accepted(raws)
+        two = Side(hub, "two", tmp_path / "two")
+        try:
+            await until(lambda: two.dev.pool.len() == (3, 0))
+        finally:
+            one.close()
+            two.close()
+
+    asyncio.run(life())
 
 
 def test_many_transactions_leave_in_messages_of_bounded_size(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Transactions between nodes, in batches.
 
     RPC accepts ─▶ share ─▶ flush: at once while there are few, else 48 KiB or FLUSH_S ─▶ Network.publish
+                     └▶ Reminder ─ in no block yet ─▶ flush again
     gossip ─▶ receive ─▶ queue ─▶ Pool.add in a worker, a batch at a time ─▶ poke consensus
 
 Only what a client of this node sent is published here; what came by gossip is passed on by the gossip layer itself. A
@@ -18,6 +19,7 @@ from typing import Protocol
 
 from zg_node import _core
 from zg_node.errors import InvalidMessage, ZgError
+from zg_node.execution.reminder import TICK_S, Reminder
 from zg_node.p2p.network import GOSSIP_MAX_BYTES, Network, Offence
 from zg_node.types.block import StoredBlock
 from zg_node.types.encoding import encode
@@ -89,6 +91,9 @@ class TransactionGossip:
         self._flush_timer: asyncio.TimerHandle | None = None
         self._quick = 0
         """Batches that may still leave at once before the timer fires."""
+        self._reminder = Reminder()
+        self._reminder_timer: asyncio.TimerHandle | None = None
+        self._reminding: asyncio.Task[None] | None = None
         self._received: deque[tuple[str, list[bytes]]] = deque()
         self._queued = 0
         self._job: asyncio.Task[None] | None = None
@@ -98,7 +103,7 @@ class TransactionGossip:
 
     def close(self) -> None:
         """Send nothing and take nothing more."""
-        for handle in (self._flush_timer, self._job):
+        for handle in (self._flush_timer, self._reminder_timer, self._job, self._reminding):
             if handle is not None:
                 handle.cancel()
 
@@ -106,6 +111,24 @@ class TransactionGossip:
 
     def share(self, raws: Sequence[bytes]) -> None:
         """Publish transactions that this node's own pool has just accepted."""
+        self.remember(raws)
+        self._publish(raws)
+
+    def remember(self, raws: Sequence[bytes]) -> None:
+        """Publish those of these transactions later that no block has taken by then."""
+        self._reminder.add(raws)
+        if self._reminder_timer is None and raws:
+            self._reminder_timer = asyncio.get_running_loop().call_later(TICK_S, self._remind_timed)
+
+    def _remind_timed(self) -> None:
+        self._reminding = asyncio.get_running_loop().create_task(self._remind())
+
+    async def _remind(self) -> None:
+        loop, holds = asyncio.get_running_loop(), self._chain.pool.contains
+        self._publish(await loop.run_in_executor(self._worker, self._reminder.tick, holds))
+        self._reminder_timer = loop.call_later(TICK_S, self._remind_timed) if self._reminder else None
+
+    def _publish(self, raws: Sequence[bytes]) -> None:
         for raw in raws:
             if self._shared_bytes + len(raw) > BATCH_BYTES or len(self._shared) == BATCH_TRANSACTIONS_MAX:
                 self._flush()
