@@ -1,0 +1,141 @@
+"""When the shell says that a block is due: an instance that only listens, a chain that only waits, virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+from tests.sim.loop import VirtualLoop
+from zg_node.consensus.instance import Due, Effect, Event, Propose, TimedOut
+from zg_node.consensus.pace import Pace
+from zg_node.consensus.service import ShardConsensus
+
+PACE = Pace(block_time_ms=0, heartbeat_ms=1_000, min_interval_ms=10, finality_ms=250)
+OURS, ANOTHERS = 4, 5
+"""Views."""
+
+
+@dataclass
+class Listener:
+    """An instance in some view, after a block was notarized in the one before; validator 0 of four."""
+
+    view: int = ANOTHERS
+    index: int = 0
+    built_view: int = 3
+    members: Any = field(default_factory=lambda: SimpleNamespace(leader=lambda view: view % 4, validators=range(4)))
+    due: list[tuple[int, int]] = field(default_factory=list)
+    """(milliseconds, view)"""
+    on_time: Callable[[], None] = lambda: None
+    proposes: bool = False
+
+    def step(self, event: Event, now_ms: int) -> list[Effect]:
+        if isinstance(event, TimedOut):
+            self.on_time()
+        if isinstance(event, Due):
+            self.due.append((now_ms, self.view))
+            if self.proposes:
+                return [Propose(self.view, b"")]
+        return []
+
+
+@dataclass
+class Idle:
+    """A chain whose pool holds what the last notarized block holds."""
+
+    shard: int = 0
+    final_view: int = 2
+    waits: bool = True
+    allowed: list[bool] = field(default_factory=list)
+    """Whether each attempt to propose might have been empty."""
+
+    @property
+    def head(self) -> Any:
+        view = self.final_view
+        return SimpleNamespace(consensus=SimpleNamespace(view=view), number=view, hash=bytes(32), certificate=b"")
+
+    def waiting(self) -> bool:
+        return self.waits
+
+    def propose(self, view: int, parent: bytes, coinbase: bytes, allow_empty: bool) -> None:
+        self.allowed.append(allow_empty)
+
+
+class Shell:
+    """The shell between the two."""
+
+    def __init__(self, view: int) -> None:
+        self.loop = VirtualLoop()
+        self.instance, self.chain = Listener(view), Idle()
+        epochs = SimpleNamespace(after=lambda head: 0, instance=lambda epoch, restored: self.instance)
+        clock = SimpleNamespace(monotonic_ms=lambda: round(1000 * self.loop.time()))
+        spare = ThreadPoolExecutor(1)
+        self.service = ShardConsensus(
+            cast(Any, self.chain), cast(Any, epochs), None, bytes(20), PACE, spare, spare, cast(Any, clock)
+        )
+
+    def at(self, at_ms: int, event: Event, before: Callable[[], None] = lambda: None) -> None:
+        """Later, something happens and the instance hears of it."""
+
+        def happen() -> None:
+            before()
+            self.service._inbox.put(event)
+
+        self.loop.call_at(at_ms / 1000, happen)
+
+    def run(self, until_ms: int) -> list[tuple[int, int]]:
+        """When a block was due, and in which view."""
+
+        async def life() -> None:
+            task = asyncio.ensure_future(self.service.run())
+            await asyncio.sleep(until_ms / 1000)
+            task.cancel()
+
+        with closing(self.loop):
+            self.loop.run_until_complete(life())
+        return self.instance.due
+
+
+def test_the_leader_looks_at_the_pool_before_the_last_block_is_final() -> None:
+    assert Shell(OURS).run(40) == [(10, OURS)]
+
+
+def test_the_others_expect_a_block_only_when_the_last_one_should_be_final() -> None:
+    assert Shell(ANOTHERS).run(300) == [(250, ANOTHERS)]
+
+
+def test_finality_says_whether_anything_waits() -> None:
+    def become_final(shell: Shell, still_waits: bool) -> None:
+        shell.chain.final_view, shell.chain.waits = 3, still_waits
+
+    idle, busy = Shell(ANOTHERS), Shell(ANOTHERS)
+    idle.at(20, TimedOut(), lambda: become_final(idle, still_waits=False))
+    assert idle.run(900) == []
+    busy.at(20, TimedOut(), lambda: become_final(busy, still_waits=True))
+    assert busy.run(900) == [(20, ANOTHERS)]
+
+
+def test_a_leader_without_transactions_makes_an_empty_block_when_finality_does_not_come() -> None:
+    shell = Shell(OURS)
+    shell.instance.proposes = True
+    shell.run(300)
+    first_empty = shell.chain.allowed.index(True)
+    assert not any(shell.chain.allowed[:first_empty])
+    when_ms, _ = shell.instance.due[first_empty]
+    assert 249 <= when_ms <= 280
+
+
+def test_what_was_due_in_a_view_that_is_over_is_due_no_more() -> None:
+    shell = Shell(ANOTHERS)
+    shell.instance.on_time = lambda: setattr(shell.instance, "view", ANOTHERS + 1)
+
+    def tell_of_both() -> None:
+        shell.service._inbox.put(TimedOut())
+        shell.service._be_due()
+
+    shell.loop.call_at(0.020, tell_of_both)
+    assert shell.run(200) == []
