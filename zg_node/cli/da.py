@@ -6,9 +6,10 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -68,9 +69,9 @@ def put(file: Path, epochs: int, rpc: str, shard: int, as_json: bool) -> None:
                 offset += len(piece)
                 bar.update(len(piece))
     job = node.quantity("zg_daStore", upload, {"epochs": epochs, "quorum": shard})
-    certificate = _await_put(node, job, as_json)
-    record = {**_blob(certificate), "seconds": round(time.monotonic() - started, 3)}
-    show(record, as_json)
+    with _understood(node):
+        stored = _blob(_await_put(node, job, as_json))
+    show({**stored, "seconds": round(time.monotonic() - started, 3)}, as_json)
 
 
 @da.command()
@@ -79,39 +80,27 @@ def put(file: Path, epochs: int, rpc: str, shard: int, as_json: bool) -> None:
 @rpc_options
 @json_option
 def get(commitment: bytes, out: Path | None, rpc: str, shard: int, as_json: bool) -> None:
-    """Read the blob with this COMMITMENT, verified against it.
+    """Read the blob with this COMMITMENT, which the node verifies.
 
-    With --json, what reading it took is printed, and the blob goes to --out.
+    With --json, what reading it took is printed, and the blob goes to --out. Nothing is written before all of it is
+    there.
     """
     if out is None and (as_json or sys.stdout.isatty()):
         raise click.UsageError("say where the blob goes: --out FILE")
     node = client(rpc, shard, READ_TIMEOUT_S)
-    first = node.call("zg_daGet", "0x" + commitment.hex(), 0, PIECE_BYTES)
-    size, liars = int(first["length"], 16), first["liars"]
-    target: BinaryIO = out.open("wb") if out is not None else sys.stdout.buffer
-    try:
-        with click.progressbar(length=size, label="download", file=sys.stderr, hidden=_quiet(as_json)) as bar:
-            written, answer = 0, first
-            while True:
-                piece = bytes.fromhex(answer["data"][2:])
-                target.write(piece)
-                written += len(piece)
-                bar.update(len(piece))
-                if written >= size or not piece:
-                    break
-                answer = node.call("zg_daGet", "0x" + commitment.hex(), written, PIECE_BYTES)
-    finally:
-        if out is not None:
-            target.close()
-    for liar in liars:
-        click.echo(f"holder {liar['signer']} lied: {liar['reason']}", err=True)
+    with _understood(node):
+        first = node.call("zg_daGet", "0x" + commitment.hex(), 0, PIECE_BYTES)
+        liars = {str(liar["signer"]): str(liar["reason"]) for liar in first["liars"]}
+        received_bytes = int(first["received"], 16)
+        blob = _download(node, commitment, first, as_json)
     if out is not None:
-        record = {
-            "file": str(out),
-            "length": size,
-            "received_bytes": int(first["received"], 16),
-            "liars": [str(liar["signer"]) for liar in liars],
-        }
+        out.write_bytes(blob)
+    else:
+        sys.stdout.buffer.write(blob)
+    for signer, reason in liars.items():
+        click.echo(f"holder {signer} lied: {reason}", err=True)
+    if out is not None:
+        record = {"file": str(out), "length": len(blob), "received_bytes": received_bytes, "liars": list(liars)}
         show(record, as_json)
 
 
@@ -121,17 +110,19 @@ def get(commitment: bytes, out: Path | None, rpc: str, shard: int, as_json: bool
 @json_option
 def status(commitment: bytes, rpc: str, shard: int, as_json: bool) -> None:
     """Show the certificate of the blob with this COMMITMENT."""
-    found = client(rpc, shard).call("zg_daStatus", "0x" + commitment.hex())
+    node = client(rpc, shard)
+    found = node.call("zg_daStatus", "0x" + commitment.hex())
     if found is None:
         raise InvalidRequest(f"no blob 0x{commitment.hex()} is certified")
-    record = {
-        **_blob(found),
-        "signers": len(found["signers"]),
-        "certified_in_block": int(found["block"], 16),
-        "current_epoch": int(found["currentEpoch"], 16),
-        "expired": bool(found["expired"]),
-        "rows_kept_here": int(found["rowsHere"], 16),
-    }
+    with _understood(node):
+        record = {
+            **_blob(found),
+            "signers": len(found["signers"]),
+            "certified_in_block": int(found["block"], 16),
+            "current_epoch": int(found["currentEpoch"], 16),
+            "expired": bool(found["expired"]),
+            "rows_kept_here": int(found["rowsHere"], 16),
+        }
     show(record, as_json)
 
 
@@ -141,21 +132,23 @@ def status(commitment: bytes, rpc: str, shard: int, as_json: bool) -> None:
 @json_option
 def holders(epoch: int | None, rpc: str, shard: int, as_json: bool) -> None:
     """List who keeps rows in an epoch."""
-    found = client(rpc, shard).call("zg_daHolders", *([] if epoch is None else [epoch]))
-    record = {
-        "epoch": int(found["epoch"], 16),
-        "total_stake": int(found["totalStake"], 16),
-        "quorum_stake": int(found["quorumStake"], 16),
-        "holders": [
-            {
-                "signer": str(holder["signer"]),
-                "stake": int(holder["stake"], 16),
-                "reachable": bool(holder["reachable"]),
-                "peer": str(holder["peer"]) or None,
-            }
-            for holder in found["holders"]
-        ],
-    }
+    node = client(rpc, shard)
+    found = node.call("zg_daHolders", *([] if epoch is None else [epoch]))
+    with _understood(node):
+        record = {
+            "epoch": int(found["epoch"], 16),
+            "total_stake": int(found["totalStake"], 16),
+            "quorum_stake": int(found["quorumStake"], 16),
+            "holders": [
+                {
+                    "signer": str(holder["signer"]),
+                    "stake": int(holder["stake"], 16),
+                    "reachable": bool(holder["reachable"]),
+                    "peer": str(holder["peer"]) or None,
+                }
+                for holder in found["holders"]
+            ],
+        }
     show(record, as_json)
 
 
@@ -240,6 +233,23 @@ def _report(found: Claim, seconds: float, as_json: bool) -> None:
         )
 
 
+def _download(node: RpcClient, commitment: bytes, answer: dict[str, Any], as_json: bool) -> bytearray:
+    """All of a blob, whose first piece was answered. Raises Unavailable when it has another length than was said."""
+    size, blob = int(answer["length"], 16), bytearray()
+    if not 0 < size <= BLOB_MAX_BYTES:
+        raise Unavailable(f"{node.url} answered a blob of {size} bytes")
+    with click.progressbar(length=size, label="download", file=sys.stderr, hidden=_quiet(as_json)) as bar:
+        while piece := bytes.fromhex(answer["data"][2:]):
+            blob += piece
+            bar.update(len(piece))
+            if len(blob) >= size:
+                break
+            answer = node.call("zg_daGet", "0x" + commitment.hex(), len(blob), PIECE_BYTES)
+    if len(blob) != size:
+        raise Unavailable(f"{node.url} answered {len(blob)} bytes of a blob of {size}")
+    return blob
+
+
 def _await_put(node: RpcClient, job: int, as_json: bool) -> dict[str, Any]:
     """The certificate, once it is final. Raises Unavailable with why there is none."""
     with click.progressbar(length=100, label="store", file=sys.stderr, hidden=_quiet(as_json)) as bar:
@@ -297,6 +307,15 @@ def _prover(node: RpcClient) -> Prover:
 
 def _nodes(texts: Sequence[str]) -> list[bytes]:
     return [bytes.fromhex(text.removeprefix("0x")) for text in texts]
+
+
+@contextmanager
+def _understood(node: RpcClient) -> Iterator[None]:
+    """Answers are read within. Raises Unavailable where one is not what a zg_node answers."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable(f"{node.url} answered something else than a zg_node: is that the node's port?") from error
 
 
 def _quiet(as_json: bool) -> bool:
