@@ -31,6 +31,7 @@ from zg_node.da.messages import (
     row_budget,
 )
 from zg_node.da.outbox import Outbox
+from zg_node.da.witness import Challenge
 from zg_node.errors import InvalidRequest, Unavailable
 from zg_node.p2p.memory import MemoryHub, MemoryNetwork
 from zg_node.types.hashing import keccak
@@ -86,6 +87,19 @@ class MemoryLedger:
         certificate.check(self.sets[certificate.blob.epoch], NETWORK)
         signers = tuple(index for index, _ in certificate.signatures)
         self.certificates.append(Certified(certificate.blob, signers, len(self.certificates) + 1))
+
+
+class Quiet:
+    """A court that hears nothing."""
+
+    def height(self) -> int:
+        return 0
+
+    async def challenges(self, signer: bytes, first: int) -> tuple[Sequence[Challenge], int]:
+        return (), first
+
+    async def answer(self, number: int, header: bytes, cell: bytes, path: bytes) -> None:
+        raise AssertionError("there was no challenge")
 
 
 class Keeper:

@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from tests.da.cluster import NETWORK, MemoryLedger, key_of
+from tests.da.cluster import NETWORK, MemoryLedger, Quiet, key_of
 from zg_node.consensus.votes import address_of
 from zg_node.da import location
 from zg_node.da.holders import Holder, HolderSet
 from zg_node.da.location import Location
 from zg_node.da.service import JOBS_MAX, DaOptions, DataAvailability, HolderKey, open_store
-from zg_node.da.witness import Challenge
 from zg_node.errors import InvalidRequest, Unavailable
 from zg_node.p2p.memory import MemoryHub
 
 BLOB = Random(11).randbytes(200_000)
 OPTIONS = DaOptions(capacity_bytes=256 << 20, threads=1, workers=2)
-
-
-class Quiet:
-    """A court without challenges."""
-
-    def height(self) -> int:
-        return 0
-
-    async def challenges(self, signer: bytes, first: int) -> tuple[Sequence[Challenge], int]:
-        return (), first
-
-    async def answer(self, number: int, header: bytes, cell: bytes, path: bytes) -> None:
-        raise AssertionError("there was no challenge")
 
 
 class Nodes:

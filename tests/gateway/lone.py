@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from tests.da.cluster import MemoryLedger, key_of
+from tests.da.cluster import MemoryLedger, Quiet, key_of
 from zg_node.config import GatewaySettings
 from zg_node.consensus.votes import address_of
 from zg_node.da.holders import Holder, HolderSet
 from zg_node.da.service import DaOptions, DataAvailability, HolderKey, open_store
-from zg_node.da.witness import Challenge
 from zg_node.gateway.blobs import Blobs
 from zg_node.gateway.service import Gateways
 
 EPOCHS = 1
 SETTINGS = {"disperser_port": 0, "altda_port": 0, "celestia_port": 0, "epochs": EPOCHS, "blob_max_mb": 1}
-
-
-class Quiet:
-    """A court without challenges."""
-
-    def height(self) -> int:
-        return 0
-
-    async def challenges(self, signer: bytes, first: int) -> tuple[Sequence[Challenge], int]:
-        return (), first
-
-    async def answer(self, number: int, header: bytes, cell: bytes, path: bytes) -> None:
-        raise AssertionError("there was no challenge")
 
 
 class Lone:

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from tests.gateway.lone import Lone, run
+from tests.gateway.lone import EPOCHS, Lone, run
 from tests.gateway.web import ask
 from zg_node.gateway.keccak import KeccakIndex
 from zg_node.types.hashing import keccak
@@ -93,6 +93,9 @@ def test_a_blob_is_paid_for_once_however_often_it_is_put(tmp_path: Path) -> None
         ("GET", "/health", b"", 200),
         ("GET", "/", b"", 404),
         ("GET", f"/get/{ABSENT}", b"", 404),
+        ("GET", "/get", b"", 400),
+        ("GET", f"/get/{ABSENT}/{ABSENT}", b"", 400),
+        ("POST", f"/put/{ABSENT}/{ABSENT}", b"blob", 400),
         ("GET", "/get/0xzz", b"", 400),
         ("GET", "/get/0x", b"", 400),
         ("GET", "/get/0x01" + "00" * 49, b"", 400),
@@ -110,6 +113,16 @@ def test_a_request_is_answered_with_its_status(
 ) -> None:
     async def test(lone: Lone, port: int) -> None:
         assert (await ask(port, method, target, body))[0] == status
+
+    serve(tmp_path, test)
+
+
+def test_a_blob_that_has_expired_is_not_found(tmp_path: Path) -> None:
+    async def test(lone: Lone, port: int) -> None:
+        _, commitment = await ask(port, "POST", "/put", BLOB)
+        for epoch, status in ((EPOCHS - 1, 200), (EPOCHS, 404)):
+            lone.ledger.now = epoch
+            assert (await ask(port, "GET", f"/get/0x{commitment.hex()}"))[0] == status
 
     serve(tmp_path, test)
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.gateway.lone import Lone, run
 from tests.gateway.web import ask
-from zg_node.gateway.celestia import METHOD_NOT_FOUND
+from zg_node.gateway.celestia import METHOD_NOT_FOUND, VALUES_MAX
 from zg_node.gateway.celestia_blob import CelestiaBlob, of_base64, to_base64
 
 ONE, TWO = bytes(19) + b"rollup-one", bytes(19) + b"rollup-two"
@@ -233,10 +233,14 @@ def test_a_method_that_is_not_is_answered_with_those_that_are(tmp_path: Path) ->
     serve(tmp_path, test)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"5", b'{"id":1,"method":5}', b"[" * 100_000])
+MANY = b'{"id":1,"method":"blob.GetAll","params":[0,[],' + b"{}," * VALUES_MAX + b"0]}"
+"""Would be answered without the objects."""
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"5", b'{"id":1,"method":5}', b"[" * 100_000, MANY])
 def test_any_body_is_answered_in_json(tmp_path: Path, body: bytes) -> None:
     async def main(lone: Lone) -> None:
-        gateways = lone.gateways(celestia=True)
+        gateways = lone.gateways(celestia=True, blob_max_mb=4)
         await gateways.start()
         status, answer = await ask(gateways.ports["celestia"], "POST", "/", body)
         assert status == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.gateway.lone import Lone, run
 from tests.gateway.web import send
+from zg_node.da.client import Retrieved
+from zg_node.errors import Unavailable
 from zg_node.gateway import celestia_session
 from zg_node.gateway import channel as gateway_channel
+from zg_node.gateway import http as gateway_http
+from zg_node.gateway.blobs import UnknownBlob
 from zg_node.gateway.celestia_blob import CelestiaBlob, to_base64
 from zg_node.gateway.celestia_session import SUBSCRIPTIONS_MAX
-from zg_node.gateway.heights import NEWS_MAX
+from zg_node.gateway.heights import NEWS_MAX, Heights
 
 ONE, TWO = bytes(19) + b"rollup-one", bytes(19) + b"rollup-two"
 TIMEOUT_S = 20.0
@@ -52,7 +57,8 @@ HANDSHAKE = (
     b"sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
 )
 PING = b"\x89\xfd" + bytes(4) + bytes(125)
-"""Masked with zeros."""
+PART = b"\x82\xfd" + bytes(4) + bytes(100)
+"""Masked with zeros; the part announces 25 bytes more."""
 
 
 def listen(home: Path, test: Callable[[Lone, int], Awaitable[None]]) -> None:
@@ -145,6 +151,27 @@ def test_a_cancelled_subscription_is_closed_and_leaves_room(tmp_path: Path) -> N
     serve(tmp_path, test)
 
 
+def test_what_cannot_be_read_now_is_told_once_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(celestia_session, "RETRY_S", 0.001)
+
+    async def test(lone: Lone, socket: ClientConnection) -> None:
+        read, failures = lone.service.get, iter((Unavailable("too few rows"), UnknownBlob("no certificate")))
+
+        async def get(commitment: bytes) -> Retrieved:
+            for failure in failures:
+                raise failure
+            return await read(commitment)
+
+        monkeypatch.setattr(lone.service, "get", get)
+        await ask(socket, 1, "blob.Subscribe", to_base64(ONE))
+        channel = (await hear(socket))["result"]
+        await ask(socket, 2, "blob.Submit", [blob(ONE, b"data")], {})
+        heard = [await hear(socket) for _ in range(2)]
+        assert [news(one, channel) for one in heard if "method" in one] == [(1, [to_base64(b"data")])]
+
+    serve(tmp_path, test)
+
+
 def test_an_id_in_use_and_a_namespace_with_a_fault_are_refused(tmp_path: Path) -> None:
     async def test(lone: Lone, socket: ClientConnection) -> None:
         await ask(socket, 1, "blob.Subscribe", to_base64(ONE))
@@ -164,6 +191,51 @@ def test_a_message_of_more_than_the_bound_ends_the_connection(tmp_path: Path) ->
             await socket.recv()
         assert ended.value.rcvd is not None
         assert ended.value.rcvd.code == 1009
+
+    serve(tmp_path, test)
+
+
+def test_a_message_that_is_not_sent_to_its_end_ends_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_channel, "MESSAGE_S", 0.05)
+
+    async def test(lone: Lone, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HANDSHAKE + PART)
+        async with asyncio.timeout(TIMEOUT_S):
+            with suppress(ConnectionResetError):
+                assert (await reader.read()).startswith(b"HTTP/1.1 101 ")
+        writer.close()
+
+    listen(tmp_path, test)
+
+
+def test_an_answer_for_which_there_is_no_room_ends_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_http, "HELD_MAX_BYTES", 100)
+
+    async def test(lone: Lone, socket: ClientConnection) -> None:
+        await ask(socket, 1, "no.Method")
+        with pytest.raises(ConnectionClosed) as ended:
+            await socket.recv()
+        assert ended.value.rcvd is not None
+        assert ended.value.rcvd.code == 1013
+
+    serve(tmp_path, test)
+
+
+def test_a_fault_of_ours_ends_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Heights, "news")
+
+    async def test(lone: Lone, socket: ClientConnection) -> None:
+        await ask(socket, 1, "blob.Subscribe", to_base64(ONE))
+        assert (await hear(socket))["result"] == 1
+        with pytest.raises(ConnectionClosed) as ended:
+            await socket.recv()
+        assert ended.value.rcvd is not None
+        assert ended.value.rcvd.code == 1011
 
     serve(tmp_path, test)
 

@@ -11,11 +11,13 @@ from random import Random
 import grpc
 import pytest
 
+from tests.da.cluster import MemoryLedger
 from tests.gateway.lone import Lone, run
 from tests.gateway.web import send
 from zg_node.errors import InvalidConfig
+from zg_node.gateway import disperser
 from zg_node.gateway.protobuf import bytes_field, decode, encode, number_field
-from zg_node.gateway.requests import Status
+from zg_node.gateway.requests import Outcome, Requests, Status
 
 BLOB = Random(3).randbytes(100_000)
 TIMEOUT_S = 20.0
@@ -159,6 +161,67 @@ def test_a_call_with_a_fault_is_told_which(tmp_path: Path, method: str, message:
         assert failure.value.code() is code
 
     serve(tmp_path, test)
+
+
+def test_a_fault_of_ours_is_an_internal_error_without_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(requests: Requests, request_id: bytes) -> Outcome:
+        raise OSError(28, "no space left", str(tmp_path))
+
+    monkeypatch.setattr(Requests, "find", fail)
+
+    async def test(lone: Lone, ask: Ask) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await status(ask, b"request")
+        assert (failure.value.code(), failure.value.details()) == (grpc.StatusCode.INTERNAL, "internal error")
+
+    serve(tmp_path, test)
+
+
+def test_a_connection_ends_at_its_age_and_the_client_connects_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disperser, "CONNECTION_MAX_MS", 300)
+
+    async def main(lone: Lone, port: int) -> None:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(TIMEOUT_S):
+            call = channel.unary_unary("/disperser.Disperser/DisperseBlob")
+            for data in (b"first", b"second"):
+                await call(encode([(1, data)]))
+                await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+
+    listen(tmp_path, main)
+
+
+def test_a_call_that_does_not_end_is_ended_a_while_after_the_age_of_its_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disperser, "CONNECTION_MAX_MS", 300)
+    monkeypatch.setattr(disperser, "LAST_CALLS_MS", 300)
+
+    async def test(lone: Lone, ask: Ask) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await ask("RetrieveBlob", encode([(1, bytes(32))]))
+        assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+
+    async def never(ledger: MemoryLedger, commitment: bytes) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(MemoryLedger, "certified", never)
+    serve(tmp_path, test)
+
+
+def test_connections_past_the_bound_are_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disperser, "CONNECTIONS_MAX", 1)
+
+    async def test(lone: Lone, port: int) -> None:
+        first, held = await asyncio.open_connection("127.0.0.1", port)
+        await first.readexactly(9)  # the server has taken it
+        assert await send(port, b"") == b""
+        held.close()
+
+    listen(tmp_path, test)
 
 
 UNENDED = 20

@@ -14,12 +14,16 @@ from zg_node.gateway import http as gateway_http
 from zg_node.gateway.http import HttpServer, Request, Response, text
 
 BODY_MAX = 1_000
+LONG = bytes(32 << 20)
+"""More than the connection takes before the client reads."""
 
 
 async def echo(request: Request) -> Response:
     """The target and the body again."""
     if request.target == b"/fault":
         raise KeyError("a fault of ours")
+    if request.target == b"/long":
+        return Response(HTTPStatus.OK, LONG)
     return Response(HTTPStatus.OK, request.target + b" " + bytes(request.body))
 
 
@@ -49,6 +53,26 @@ def test_requests_in_one_packet_are_answered_in_order() -> None:
         answers = await send(server.port, one % 1 + one % 2)
         assert answers.count(b"200 OK") == 2
         assert answers.index(b"/1 hi") < answers.index(b"/2 hi")
+
+    serve(test)
+
+
+def test_requests_before_one_with_a_fault_are_answered_first() -> None:
+    async def test(server: HttpServer) -> None:
+        answers = await send(server.port, b"GET /1 HTTP/1.1\r\nhost: localhost\r\n\r\nnonsense\r\n\r\n")
+        assert answers.startswith(b"HTTP/1.1 200 ")
+        assert b"HTTP/1.1 400 " in answers.partition(b"/1 ")[2]
+
+    serve(test)
+
+
+def test_an_answer_to_head_has_no_body() -> None:
+    async def test(server: HttpServer) -> None:
+        request = b" /a HTTP/1.1\r\nhost: localhost\r\n\r\n"
+        answers = await send(server.port, b"HEAD" + request + b"GET" + request)
+        first, second, body = answers.split(b"\r\n\r\n")
+        assert first == second
+        assert body == b"/a "
 
     serve(test)
 
@@ -123,6 +147,43 @@ def test_bodies_of_all_connections_together_are_bounded(monkeypatch: pytest.Monk
     serve(test)
 
 
+def test_answers_that_clients_have_yet_to_take_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_http, "HELD_MAX_BYTES", len(LONG) + 100)
+
+    async def test(server: HttpServer) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /long HTTP/1.1\r\nconnection: close\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        assert (await ask(server.port, "GET", "/long"))[0] == 503
+        assert await ask(server.port, "GET", "/") == (200, b"/ ")
+        assert await reader.read() == LONG
+        writer.close()
+        assert await ask(server.port, "GET", "/long") == (200, LONG)
+
+    serve(test)
+
+
+async def _undrained(writer: asyncio.StreamWriter) -> None:
+    """As if the connection took everything that is written."""
+
+
+def test_a_client_that_does_not_take_the_end_of_its_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_http, "LINGER_S", 0.05)
+    monkeypatch.setattr(asyncio.StreamWriter, "drain", _undrained)
+
+    async def test(server: HttpServer) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /long HTTP/1.1\r\nconnection: close\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        while server._connections:  # noqa: ASYNC110  the server tells nobody
+            await asyncio.sleep(0)
+        with suppress(ConnectionResetError):
+            assert len(await reader.read()) < len(LONG)
+        writer.close()
+
+    serve(test)
+
+
 def test_a_client_that_leaves_in_the_middle_leaves_nothing_held() -> None:
     async def test(server: HttpServer) -> None:
         raw = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 600\r\n\r\n" + bytes(599)
@@ -167,8 +228,9 @@ def test_a_body_that_comes_too_slowly_ends_the_connection(monkeypatch: pytest.Mo
 
 
 def test_text_is_for_people() -> None:
-    answer = text(HTTPStatus.NOT_FOUND, "no").encode(True)
-    assert answer == b"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 2\r\n\r\nno"
+    answer = text(HTTPStatus.NOT_FOUND, "no")
+    head = b"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 2\r\n\r\n"
+    assert (answer.head(True), answer.body) == (head, b"no")
 
 
 def test_a_client_that_does_not_wait_for_its_answer_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,8 +6,8 @@
     GET  /health                            → 200
     ?commitment_mode=standard    on /put and /get: commitments as the proxy's standard mode has them
 
-400 for what does not parse, 404 for a blob that no certificate names, 413 and 503 as in HTTP: a batcher tries again
-after a 503, and after nothing else.
+400 for what does not parse, 404 for a blob that no certificate names any more, 413 and 503 as in HTTP: after a 503 a
+batcher tries again, or falls back on Ethereum.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class AltDa:
                     return await self._put_as(bytes(request.body), commitment)
                 case b"GET", ["get", commitment]:
                     return await self._get(commitment, mode)
+                case (b"POST", ["put", *_]) | (b"GET", ["get", *_]):
+                    return text(HTTPStatus.BAD_REQUEST, "one commitment follows /put or /get")
                 case _, ["put" | "get" | "health", *_]:
                     return text(HTTPStatus.METHOD_NOT_ALLOWED, "POST /put, GET /get/0x…")
                 case _:

@@ -23,7 +23,7 @@ LIVE_MAX: Final = 1 << 24
 
 
 class UnknownBlob(InvalidRequest):
-    """The chain has no certificate of what a client asks for."""
+    """The chain has no certificate of what a client asks for, or it has expired."""
 
 
 class Blobs:
@@ -78,9 +78,12 @@ class Blobs:
 
     async def _newest(self, commitment: bytes) -> Certified:
         """The certificate that lasts longest. Raises UnknownBlob."""
-        certified = await self._service.ledger.certified(commitment)
+        ledger = self._service.ledger
+        certified = await ledger.certified(commitment)
         if certified is None:
             raise UnknownBlob(f"no blob 0x{commitment.hex()} is certified")
+        if certified.blob.expiry < ledger.epoch():
+            raise UnknownBlob(f"blob 0x{commitment.hex()} was kept until epoch {certified.blob.expiry}")
         return certified
 
     def _stored(self, size: int, task: asyncio.Task[Certified]) -> None:

@@ -10,11 +10,13 @@ from wsproto.connection import Connection as Framing
 from wsproto.connection import ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError, generate_accept_token
+from wsproto.utilities import generate_accept_token
 
 from zg_node.gateway.budget import Budget
 
 READ_BYTES: Final = 65_536
+MESSAGE_S: Final = 60.0
+"""For the rest of a message to arrive."""
 SEND_S: Final = 30.0
 """For a message to be taken by the client."""
 
@@ -31,7 +33,8 @@ class Channel:
         max_bytes: int,
         budget: Budget,
     ) -> None:
-        """`key` is the handshake's, `rest` what followed it, `max_bytes` a message; all messages share `budget`."""
+        """`key` is the handshake's, `rest` what followed it, `max_bytes` a client's message; all messages of both
+        directions share `budget`."""
         self._reader = reader
         self._writer = writer
         self._max_bytes = max_bytes
@@ -40,6 +43,7 @@ class Channel:
         self._framing = Framing(ConnectionType.SERVER, trailing_data=rest)
         self._message = bytearray()
         self._whole: deque[bytes] = deque()
+        self._sending = asyncio.Lock()
         self._write(
             b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
             b"sec-websocket-accept: " + generate_accept_token(key) + b"\r\n\r\n"
@@ -47,18 +51,19 @@ class Channel:
 
     async def receive(self) -> bytes | None:
         """The next message; None at the end. It counts as held until `release`. Raises OSError."""
+        deadline: float | None = None
         while not self._whole:
-            try:
-                self._look()
-                await self._taken()
-                if self._whole:
-                    break
-                if self._framing.state is not ConnectionState.OPEN:
-                    return None
-                data = await self._reader.read(READ_BYTES)
-                self._framing.receive_data(data or None)
-            except RemoteProtocolError:
+            self._look()
+            await self._taken()
+            if self._whole:
+                break
+            if self._framing.state is not ConnectionState.OPEN:
                 return None
+            if self._message and deadline is None:
+                deadline = asyncio.get_running_loop().time() + MESSAGE_S
+            async with asyncio.timeout_at(deadline):
+                data = await self._reader.read(READ_BYTES)
+            self._framing.receive_data(data or None)
         return self._whole.popleft()
 
     def release(self, message: bytes) -> None:
@@ -66,17 +71,29 @@ class Channel:
         self._held_bytes -= len(message)
         self._budget.give(len(message))
 
+    def end(self, code: int) -> None:
+        """Say that the connection ends, unless it is said already."""
+        if self._framing.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
+            self._write(self._framing.send(CloseConnection(code=code)))
+
     def close(self) -> None:
         """The connection ends: nothing is held any more."""
         self._budget.give(self._held_bytes)
         self._held_bytes = 0
 
     async def send(self, text: bytes) -> None:
-        """One message. Raises OSError; a client that does not take it is disconnected."""
-        if self._framing.state is not ConnectionState.OPEN:
+        """One message, after those before it are taken. Raises OSError; a client that does not take it, or for whose
+        message there is no room, is disconnected."""
+        if not self._budget.take(len(text)):
+            self.end(CloseReason.TRY_AGAIN_LATER)
             return
-        self._write(self._framing.send(TextMessage(text.decode())))
-        await self._taken()
+        try:
+            async with self._sending:
+                if self._framing.state is ConnectionState.OPEN:
+                    self._write(self._framing.send(TextMessage(text.decode())))
+                    await self._taken()
+        finally:
+            self._budget.give(len(text))
 
     async def _taken(self) -> None:
         """Wait until the client has taken most of what was written. Raises OSError."""
@@ -95,10 +112,10 @@ class Channel:
                     self._collect(str(text).encode(), finished)
                 case BytesMessage(data=part, message_finished=finished):
                     self._collect(bytes(part), finished)
-                case Ping():
+                case Ping() if self._framing.state is ConnectionState.OPEN:
                     self._write(self._framing.send(event.response()))
-                case CloseConnection():
-                    self._end(CloseReason.NORMAL_CLOSURE)
+                case CloseConnection(code=code):
+                    self.end(code)
                 case _:
                     pass
 
@@ -106,22 +123,16 @@ class Channel:
         if self._framing.state is not ConnectionState.OPEN:
             return
         if len(self._message) + len(part) > self._max_bytes:
-            self._end(CloseReason.MESSAGE_TOO_BIG)
+            self.end(CloseReason.MESSAGE_TOO_BIG)
             return
         if not self._budget.take(len(part)):
-            self._end(CloseReason.TRY_AGAIN_LATER)
+            self.end(CloseReason.TRY_AGAIN_LATER)
             return
         self._held_bytes += len(part)
         self._message += part
         if finished:
             self._whole.append(bytes(self._message))
             self._message.clear()
-
-    def _end(self, code: CloseReason) -> None:
-        try:
-            self._write(self._framing.send(CloseConnection(code=code)))
-        except LocalProtocolError:
-            return
 
     def _write(self, data: bytes) -> None:
         if not self._writer.is_closing():

@@ -10,6 +10,7 @@ certificate all the same, as clients of 0G expect.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
@@ -21,11 +22,14 @@ from zg_node.gateway.locator import Locator
 from zg_node.gateway.protobuf import bytes_field, decode, encode, number_field
 from zg_node.gateway.requests import Requests, Status
 
+log = logging.getLogger("zg.gateway")
+
 SERVICE: Final = "disperser.Disperser"
 MESSAGE_SLACK_BYTES: Final = 1_024
 """Of a message around the blob."""
 CALLS_MAX: Final = 16
 """At one time; the others are refused, since each may hold a blob."""
+CONNECTIONS_MAX: Final = 128
 CONNECTION_CALLS_MAX: Final = 4
 """At one time on a connection; the others wait in the client, which cannot take every place by calls without an end."""
 CONNECTION_MAX_MS: Final = 300_000
@@ -80,6 +84,7 @@ class DisperserServer:
             options=(
                 ("grpc.max_receive_message_length", size),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.max_allowed_incoming_connections", CONNECTIONS_MAX),
                 ("grpc.max_concurrent_streams", CONNECTION_CALLS_MAX),
                 ("grpc.max_connection_age_ms", CONNECTION_MAX_MS),
                 ("grpc.max_connection_age_grace_ms", LAST_CALLS_MS),
@@ -116,11 +121,15 @@ def _answering(call: Callable[[bytes], Awaitable[bytes]]) -> Callable[[bytes, Ca
         try:
             return await call(message)
         except UnknownBlob as error:
-            await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
+            status, reason = grpc.StatusCode.NOT_FOUND, str(error)
         except (InvalidMessage, InvalidRequest) as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            status, reason = grpc.StatusCode.INVALID_ARGUMENT, str(error)
         except Unavailable as error:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            status, reason = grpc.StatusCode.UNAVAILABLE, str(error)
+        except Exception:  # a fault of ours ends this call, and is written down
+            log.exception("gateway call failed")
+            status, reason = grpc.StatusCode.INTERNAL, "internal error"
+        await context.abort(status, reason)
         raise AssertionError("an aborted call raises")
 
     return answer

@@ -75,12 +75,19 @@ class Heights:
         return CelestiaBlob.of_record(entry.namespace, entry.cut(await self._blobs.get(bundle)))
 
     async def news(self, first: int, namespace: bytes) -> list[tuple[int, list[dict[str, object]]]]:
-        """(height, blobs in JSON, perhaps none) of the heights from `first` on, NEWS_MAX at most, in order."""
+        """(height, blobs in JSON, perhaps none) of the heights from `first` on, in order: NEWS_MAX at most, and none
+        after the first that has blobs."""
         last = min(self.head(), first + NEWS_MAX - 1)
-        told: dict[int, list[dict[str, object]]] = {height: [] for height in range(first, last + 1)}
-        for height in dict.fromkeys(certified.block for certified in await self._blobs.certified_in(first, last)):
-            told[height] = await in_json(await self.all(height, (namespace,)))
-        return list(told.items())
+        if last < first:
+            return []
+        certified_in = {certified.block for certified in await self._blobs.certified_in(first, last)}
+        told: list[tuple[int, list[dict[str, object]]]] = []
+        for height in range(first, last + 1):
+            blobs = await in_json(await self.all(height, (namespace,))) if height in certified_in else []
+            told.append((height, blobs))
+            if blobs:
+                break
+        return told
 
     async def submit(self, given: Sequence[object]) -> int:
         """Store blobs in JSON as one bundle; returns the height. Raises InvalidRequest."""

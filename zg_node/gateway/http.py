@@ -31,13 +31,16 @@ HEAD_MAX_BYTES: Final = 16_384
 trailers after one; what is complete came in READ_BYTES more at most."""
 CONNECTIONS_MAX: Final = 128
 READ_BYTES: Final = 65_536
+WRITE_BYTES: Final = 262_144
+"""Of an answer, handed to the connection at once."""
 HELD_MAX_BYTES: Final = 512 << 20
-"""Bodies that a listener holds, of all its connections together."""
+"""Bodies that a listener holds, those of answers included, of all its connections together."""
 IDLE_S: Final = 120.0
 REQUEST_S: Final = 60.0
 """For a request to arrive, and for an answer to be taken."""
 LINGER_S: Final = 5.0
-"""How long a client that was refused may go on sending, so that it gets to read why."""
+"""How long a client that was refused may go on sending, so that it gets to read why; and how long anyone may take over
+the end of what was written."""
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 OCTETS: Final = b"application/octet-stream"
 
@@ -50,15 +53,14 @@ class Response:
     body: bytes
     content_type: bytes = OCTETS
 
-    def encode(self, keep_alive: bool) -> bytes:
-        """Head and body."""
-        return b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b" % (
+    def head(self, keep_alive: bool) -> bytes:
+        """What comes before the body."""
+        return b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%b\r\n" % (
             self.status,
             self.status.phrase.encode(),
             self.content_type,
             len(self.body),
             b"" if keep_alive else b"connection: close\r\n",
-            self.body,
         )
 
 
@@ -83,6 +85,9 @@ class Request:
     body: bytearray = field(default_factory=bytearray)
     keep_alive: bool = False
 
+
+FULL: Final = text(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
+BUSY: Final = text(HTTPStatus.SERVICE_UNAVAILABLE, "too many blobs at once: try again in a moment")
 
 Route = Callable[[Request], Awaitable[Response]]
 Talk = Callable[[Channel], Awaitable[None]]
@@ -149,14 +154,16 @@ class HttpServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if len(self._connections) > CONNECTIONS_MAX:
-                writer.write(text(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections").encode(False))
-                return
-            await _Connection(self, reader, writer).serve()
+                writer.write(FULL.head(False) + FULL.body)
+            else:
+                await _Connection(self, reader, writer).serve()
+            writer.close()
+            async with asyncio.timeout(LINGER_S):
+                await writer.wait_closed()
         except OSError as error:  # a timeout is one
             log.debug("client lost: %s", error)
-            writer.transport.abort()
         finally:
-            writer.close()
+            writer.transport.abort()
 
 
 class _Connection:
@@ -175,6 +182,8 @@ class _Connection:
         """Since the request advanced: its head was complete, or a piece of its body came."""
         self._rest: bytes | None = None
         """What follows a request that asks for another protocol."""
+        self._refused: Refused | None = None
+        """What comes after the whole requests."""
         self._held_bytes = 0
 
     async def serve(self) -> None:
@@ -188,20 +197,22 @@ class _Connection:
                         return
                     answer = await self._answer(request)
                     self._give(len(request.body))
-                    await self._send(answer.encode(request.keep_alive))
+                    await self._send(answer, request)
                     if not request.keep_alive:
                         return
         except Refused as refused:
-            await self._send(refused.response.encode(False))
+            await self._send(refused.response, Request())
             await self._discard()
         finally:
             self._give(self._held_bytes)
 
     async def _receive(self) -> bool:
-        """Read until at least one request is whole; False at the end of the stream."""
+        """Read until at least one request is whole; False at the end of the stream. Raises Refused."""
         deadline: float | None = None
         loop = asyncio.get_running_loop()
         while not self._whole:
+            if self._refused is not None:
+                raise self._refused
             if self._begun and deadline is None:
                 deadline = loop.time() + REQUEST_S
             async with asyncio.timeout_at(deadline if deadline is not None else loop.time() + IDLE_S):
@@ -218,14 +229,16 @@ class _Connection:
         except httptools.HttpParserUpgrade as upgrade:
             self._rest = data[upgrade.args[0] :]
         except httptools.HttpParserCallbackError as error:
-            if isinstance(error.__context__, Refused):
-                raise error.__context__ from None
-            raise
+            if not isinstance(error.__context__, Refused):
+                raise
+            self._refused = error.__context__
         except httptools.HttpParserError as error:
-            raise Refused(text(HTTPStatus.BAD_REQUEST, f"malformed HTTP request: {error}")) from error
+            self._refused = Refused(text(HTTPStatus.BAD_REQUEST, f"malformed HTTP request: {error}"))
         self._stalled_bytes = self._stalled_bytes + len(data) if self._begun and not self._advanced else 0
         if self._stalled_bytes > HEAD_MAX_BYTES:
-            raise Refused(text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head or trailers too large"))
+            self._refused = Refused(
+                text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head or trailers too large")
+            )
 
     async def _upgrade(self, request: Request, rest: bytes) -> None:
         """Speak what the request asks for. Raises Refused."""
@@ -248,12 +261,22 @@ class _Connection:
             log.exception("gateway request failed")
             return text(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
 
-    async def _send(self, answer: bytes) -> None:
+    async def _send(self, answer: Response, request: Request) -> None:
+        """A piece at a time: nothing is copied for a client that takes its time. Raises OSError."""
         if self._writer.is_closing():
             raise ConnectionResetError("the client is gone")
-        self._writer.write(answer)
-        async with asyncio.timeout(REQUEST_S):
-            await self._writer.drain()
+        size = len(answer.body)
+        if not self._server.budget.take(size):
+            answer, size = BUSY, 0
+        try:
+            self._writer.write(answer.head(request.keep_alive))
+            body = memoryview(b"" if request.method == b"HEAD" else answer.body)
+            async with asyncio.timeout(REQUEST_S):
+                for at in range(0, len(body), WRITE_BYTES):
+                    self._writer.write(body[at : at + WRITE_BYTES])
+                    await self._writer.drain()
+        finally:
+            self._server.budget.give(size)
 
     async def _discard(self) -> None:
         """Read on without looking, for a while."""
@@ -299,7 +322,7 @@ class _Connection:
         if len(self._request.body) + len(part) > self._server.body_max_bytes:
             raise Refused(self._too_large())
         if not self._server.budget.take(len(part)):
-            raise Refused(text(HTTPStatus.SERVICE_UNAVAILABLE, "too many blobs at once: try again in a moment"))
+            raise Refused(BUSY)
         self._held_bytes += len(part)
         self._request.body += part
 

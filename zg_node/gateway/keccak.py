@@ -6,10 +6,12 @@ The chain knows blobs by their own commitments only, so it is the gateway that s
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
+from typing import Final
 
 from zg_node.gateway.index import open_index
 
-DIGEST_BYTES = 32
+DIGEST_BYTES: Final = 32
 
 
 class KeccakIndex:
@@ -18,6 +20,7 @@ class KeccakIndex:
     def __init__(self, directory: Path) -> None:
         """Open or begin it. Raises Corrupt, OSError."""
         self._db = open_index(directory)
+        self._writing = Lock()
 
     def find(self, digest: bytes) -> bytes | None:
         """The commitment, 32 bytes."""
@@ -26,7 +29,10 @@ class KeccakIndex:
 
     def add(self, digest: bytes, commitment: bytes) -> None:
         """Remember a blob; durable when the call returns."""
-        self._db.put(digest, commitment, sync=True)
+        with self._writing:
+            self._db.put(digest, commitment, sync=True)
 
     def close(self) -> None:
-        self._db.close()
+        """Once what is being added is there: whoever asked for it may be gone, and its thread still at work."""
+        with self._writing:
+            self._db.close()
