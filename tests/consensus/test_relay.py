@@ -158,6 +158,7 @@ def test_votes_to_notarize_go_to_the_voters_alone_where_there_are_others() -> No
     assert audience(said, ["v1", "listener", "v2"], ["v1", "v2"]) == ["v1", "v2"]
     assert audience(said, ["v1", "v2"], ["v1", "v2"]) is None
     assert audience(said, ["v1", "listener"], None) is None
+    assert audience(said, ["listener"], []) is None
 
 
 @pytest.mark.parametrize("said", [vote(VoteKind.SKIP, 9), vote(VoteKind.FINALIZE, 9), FINALISED])

@@ -107,9 +107,9 @@ class Relay:
 
 def audience(message: Message, peers: Sequence[str], voters: Collection[str] | None) -> Collection[str] | None:
     """Who of the connected `peers` is to hear what this node says to all; None for everyone, which is cheaper. A vote
-    to notarize serves those alone who may vote next."""
+    to notarize serves those alone who may vote next; of who votes alone, it is heard like everything else."""
     serves_voters = isinstance(message, Vote) and message.kind is VoteKind.NOTARIZE
-    return voters if serves_voters and voters is not None and len(voters) < len(peers) else None
+    return voters if serves_voters and voters and len(voters) < len(peers) else None
 
 
 def _some(peers: Sequence[str], count: int, view: int) -> Sequence[str]:
