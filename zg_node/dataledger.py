@@ -107,6 +107,11 @@ class ChainLedger:
         found = da.decode_certificate_of(await self._ask(da.certificate_of_call(commitment)))
         return None if found is None else _certified(found[1])
 
+    async def certificate(self, blob: Blob) -> Certified | None:
+        """The certificate of exactly this blob; None when there is none."""
+        info = await self._info(blob)
+        return _certified(info) if info.certified_in else None
+
     async def live(self, first: int, count: int) -> Sequence[Certified]:
         """Certified blobs that are not past their expiry, in the order of certification."""
         async with self._reading:
@@ -126,6 +131,9 @@ class ChainLedger:
 
     async def pay(self, blob: Blob) -> None:
         """Request the blob; returns once the payment is final. Raises Unavailable, InvalidRequest."""
+        epochs, life_epochs = blob.expiry - blob.epoch + 1, (await self.rules()).life_epochs
+        if epochs > life_epochs:
+            raise InvalidRequest(f"{epochs} epochs: blobs are kept for at most {life_epochs} on this network")
         info = await self._info(blob)
         if info.requested_in and not info.certified_in and await self._too_old(info):
             await self._send(da.refund(blob.id(self.network)), REFUND_GAS)

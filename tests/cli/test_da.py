@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -62,11 +64,22 @@ def test_a_file_is_stored_and_read_back_byte_for_byte(zg: Run, network: Devnet, 
 def test_storing_the_same_file_again_costs_nothing(zg: Run, network: Devnet, file: Path) -> None:
     rpc = ("--rpc", network.url, "--json")
     first = answer(zg("da", "put", file, "--epochs", 2, *rpc))
-    payer = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+    payer = "0x261b0a880e7cc6aef5d78b8372088c20cd256b80"
     with Client(network.url) as node:
         before = node.call("eth_getBalance", payer, "latest")
+        assert int(before, 16) < 10_000 * 10**18, "it has paid for the first"
         assert answer(zg("da", "put", file, "--epochs", 2, *rpc))["id"] == first["id"]
         assert node.call("eth_getBalance", payer, "latest") == before
+
+
+def test_a_long_blob_comes_from_standard_input_and_goes_to_the_only_holder(network: Devnet, tmp_path: Path) -> None:
+    blob = Random(22).randbytes(33_000_000)
+    zg_node = (sys.executable, "-m", "zg_node", "da")
+    put = subprocess.run([*zg_node, "put", "-", "--rpc", network.url, "--json"], input=blob, capture_output=True)
+    assert put.returncode == 0, put.stderr
+    commitment = json.loads(put.stdout)["commitment"]
+    get = subprocess.run([*zg_node, "get", commitment, "--rpc", network.url], capture_output=True)
+    assert get.stdout == blob
 
 
 def test_the_holders_are_listed(zg: Run, network: Devnet) -> None:
@@ -98,7 +111,13 @@ def test_what_is_not_there_is_said_so(zg: Run, network: Devnet, tmp_path: Path) 
     empty.write_bytes(b"")
     result = zg("da", "put", empty, "--rpc", network.url)
     assert result.exit_code == 2
-    assert "has 0 bytes" in result.stderr
+    assert "has no bytes" in result.stderr
+    empty.write_bytes(b"x")
+    result = zg("da", "put", empty, "--epochs", 721, "--rpc", network.url)
+    assert result.exit_code == 1
+    assert "721 epochs: blobs are kept for at most 720" in result.stderr
+    for command in (("put", empty, "--epochs", 10**20), ("holders", "--epoch", 10**20)):
+        assert zg("da", *command, "--rpc", network.url).exit_code == 2
 
 
 def test_calls_that_make_no_sense_are_refused(network: Devnet) -> None:

@@ -39,7 +39,9 @@ from zg_node.types.hashing import keccak
 NETWORK = keccak(b"network of the tests")
 EIGHT = (10, 20, 10, 20, 10, 20, 10, 20)
 BLOB = Random(4).randbytes(300_000)
-QUICK = Patience(answer_s=5.0, quorum_s=5.0, linger_s=1.0, pause_first_s=0.01, pause_max_s=0.02)
+QUICK = Patience(
+    answer_s=5.0, connect_s=0.5, quorum_s=5.0, renewal_s=1.0, linger_s=1.0, pause_first_s=0.01, pause_max_s=0.02
+)
 
 
 def key_of(index: int) -> PrivateKey:
@@ -73,6 +75,9 @@ class MemoryLedger:
 
     async def certified(self, commitment: bytes) -> Certified | None:
         return next((c for c in reversed(self.certificates) if c.blob.commitment == commitment), None)
+
+    async def certificate(self, blob: Blob) -> Certified | None:
+        return next((c for c in self.certificates if c.blob == blob), None)
 
     async def live(self, first: int, count: int) -> Sequence[Certified]:
         return self.certificates[first : first + count]

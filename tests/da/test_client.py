@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.da.cluster import BLOB, QUICK, Cluster, put, run
+from tests.da.cluster import BLOB, QUICK, Cluster, put, run, settle
 from zg_node.da.client import PutProgress, Stage
 from zg_node.errors import InvalidRequest, Unavailable
 
@@ -51,6 +51,43 @@ def test_a_request_that_is_paid_is_not_paid_again() -> None:
         assert cluster.ledger.payments == 1
         assert await put(cluster) == first
         assert cluster.ledger.payments == 1
+
+    run(test)
+
+
+def test_a_put_with_another_quorum_is_paid_and_its_own_certificate_is_told() -> None:
+    async def test(cluster: Cluster) -> None:
+        first = await cluster.client.put(BLOB, 1, 2, PutProgress(len(BLOB)))
+        second = await cluster.client.put(BLOB, 0, 1, PutProgress(len(BLOB)))
+        assert (first.blob.quorum, second.blob.quorum) == (1, 0)
+        assert cluster.ledger.payments == 2
+        assert await put(cluster) == second
+        assert cluster.ledger.payments == 2
+
+    run(test)
+
+
+def test_a_certified_blob_that_is_put_again_is_there_again() -> None:
+    async def test(cluster: Cluster) -> None:
+        certified = await put(cluster)
+        await settle(cluster)
+        for keeper in cluster.keepers:
+            keeper.rows.clear()
+        with pytest.raises(Unavailable):
+            await cluster.client.get(certified.blob.commitment)
+        assert await put(cluster) == certified
+        assert (await cluster.client.get(certified.blob.commitment)).data == BLOB
+        assert cluster.ledger.payments == 1
+
+    run(test)
+
+
+def test_a_blob_that_has_expired_is_not_looked_for() -> None:
+    async def test(cluster: Cluster) -> None:
+        certified = await put(cluster)
+        cluster.ledger.now = 1
+        with pytest.raises(InvalidRequest, match="was kept until epoch 0, and this is 1"):
+            await cluster.client.get(certified.blob.commitment)
 
     run(test)
 

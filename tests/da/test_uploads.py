@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zg_node.da.uploads import IDLE_MAX_S, PIECES_MAX, UPLOADED_MAX_BYTES, UPLOADS_MAX, Uploads
+from zg_node.da.uploads import IDLE_MAX_S, PIECES_MAX, UPLOADED_MAX_BYTES, UPLOADS_MAX, YIELD_S, Uploads
 from zg_node.errors import InvalidRequest, Unavailable
 
 BLOB = bytes(range(256)) * 4
@@ -47,18 +47,30 @@ def test_many_tiny_pieces_are_refused() -> None:
     assert store.add(upload, 0, b"x") == PIECES_MAX
 
 
-def test_memory_is_bounded_and_given_back_by_who_goes_away() -> None:
+def test_who_goes_away_makes_room_for_others() -> None:
     store, now_s = uploads()
     half = UPLOADED_MAX_BYTES // 2
-    first, _ = store.begin(half), store.begin(half)
-    with pytest.raises(Unavailable):
-        store.begin(1)
-    now_s[0] += IDLE_MAX_S / 2
+    first, second = store.begin(half), store.begin(half)
+    now_s[0] += YIELD_S / 2
     store.add(first, 0, b"still here")
-    now_s[0] += IDLE_MAX_S / 2
-    store.begin(half)
     with pytest.raises(Unavailable):
         store.begin(1)
+    now_s[0] += YIELD_S / 2
+    store.begin(half)
+    with pytest.raises(InvalidRequest, match="no upload"):
+        store.add(second, 0, b"too late")
+    assert store.add(first, 10, b", and now") == 19
+    with pytest.raises(Unavailable):
+        store.begin(1)
+
+
+def test_what_nobody_adds_to_is_forgotten() -> None:
+    store, now_s = uploads()
+    upload = store.begin(10)
+    now_s[0] += IDLE_MAX_S
+    store.begin(1)
+    with pytest.raises(InvalidRequest, match="no upload"):
+        store.add(upload, 0, b"too late")
 
 
 def test_uploads_are_bounded_in_number_and_length() -> None:

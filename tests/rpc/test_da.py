@@ -14,7 +14,7 @@ from tests.da.test_service import Nodes
 from tests.rpc.doubles import MemoryChain, make_node
 from tests.rpc.harness import connected, post, serving
 from zg_node.da.service import DataAvailability
-from zg_node.errors import ZgError
+from zg_node.errors import Unavailable, ZgError
 from zg_node.rpc.api import Context
 from zg_node.rpc.methods.da import METHODS
 from zg_node.rpc.params import Arguments
@@ -106,3 +106,17 @@ def test_a_blob_comes_in_pieces_that_are_posted_as_they_are(tmp_path: Path) -> N
             await nodes.close()
 
     asyncio.run(main())
+
+
+def test_a_full_queue_leaves_the_upload_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zg_node.da.service.PUTS_WAITING_MAX", 0)
+
+    def check(service: DataAvailability) -> None:
+        upload = service.uploads.begin(1)
+        service.uploads.add(upload, 0, b"x")
+        context: Context = Asker(service, local=True, from_anywhere=False)  # type: ignore[assignment]
+        with pytest.raises(Unavailable, match="too many blobs"):
+            METHODS["zg_daStore"].handler(context, Arguments((hex(upload),)))
+        assert service.uploads.take(upload) == b"x"
+
+    on(tmp_path, check)

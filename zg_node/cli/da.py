@@ -34,6 +34,7 @@ POLL_S: Final = 0.1
 READ_TIMEOUT_S: Final = 600
 """A node reads a whole blob before it answers."""
 BLOB_MAX_BYTES: Final = 128 << 20
+EPOCHS_MAX: Final = (1 << 32) - 1
 
 
 @click.group()
@@ -46,28 +47,26 @@ for _command in da_holder.COMMANDS:
 
 
 @da.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="How long it is paid for.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option(
+    "--epochs", type=click.IntRange(1, EPOCHS_MAX), default=10, show_default=True, help="How long it is paid for."
+)
 @rpc_options
 @json_option
 def put(file: Path, epochs: int, rpc: str, shard: int, as_json: bool) -> None:
-    """Store FILE, and print its commitment once its certificate is final.
+    """Store FILE, or with - standard input, and print its commitment once its certificate is final.
 
     The node pays from its own account. --shard says whose quorum the blob is for.
     """
-    size = file.stat().st_size
-    if not 0 < size <= BLOB_MAX_BYTES:
-        raise InvalidConfig(f"{file} has {size} bytes: a blob has 1 to {BLOB_MAX_BYTES}")
+    blob = _blob_of(file)
     node = client(rpc, shard)
     started = time.monotonic()
-    with click.progressbar(length=size, label="upload", file=sys.stderr, hidden=_quiet(as_json)) as bar:
-        upload = node.quantity("zg_daUpload", size)
-        with file.open("rb") as data:
-            offset = 0
-            while piece := data.read(PIECE_BYTES):
-                node.bring(upload, offset, piece)
-                offset += len(piece)
-                bar.update(len(piece))
+    with click.progressbar(length=len(blob), label="upload", file=sys.stderr, hidden=_quiet(as_json)) as bar:
+        upload = node.quantity("zg_daUpload", len(blob))
+        for offset in range(0, len(blob), PIECE_BYTES):
+            piece = blob[offset : offset + PIECE_BYTES]
+            node.bring(upload, offset, piece)
+            bar.update(len(piece))
     job = node.quantity("zg_daStore", upload, {"epochs": epochs, "quorum": shard})
     with _understood(node):
         stored = _blob(_await_put(node, job, as_json))
@@ -127,7 +126,7 @@ def status(commitment: bytes, rpc: str, shard: int, as_json: bool) -> None:
 
 
 @da.command()
-@click.option("--epoch", type=click.IntRange(0), help="[default: this one]")
+@click.option("--epoch", type=click.IntRange(0, EPOCHS_MAX), help="[default: this one]")
 @rpc_options
 @json_option
 def holders(epoch: int | None, rpc: str, shard: int, as_json: bool) -> None:
@@ -162,7 +161,7 @@ def holders(epoch: int | None, rpc: str, shard: int, as_json: bool) -> None:
 @click.option(
     "--rpc", metavar="URL", help="Take storage proofs from here instead of from the nodes; they are verified."
 )
-@click.option("--samples", type=click.IntRange(1, 1000), default=20, show_default=True, help="Random cells to ask for.")
+@click.option("--samples", type=click.IntRange(1, 256), default=20, show_default=True, help="Random cells to ask for.")
 @json_option
 def sample(
     commitment: bytes,
@@ -224,6 +223,11 @@ def _report(found: Claim, seconds: float, as_json: bool) -> None:
         "seconds": seconds,
     }
     show(record, as_json)
+    if not as_json and not sampled.available and not sampled.liars:
+        click.echo(
+            "Not all cells came, so it is not shown that the blob can be read; neither is that it cannot: "
+            "holders may be out of reach."
+        )
     if not sampled.available:
         click.get_current_context().exit(1)
     if not as_json:
@@ -231,6 +235,16 @@ def _report(found: Claim, seconds: float, as_json: bool) -> None:
             f"If too few cells were there to read the blob, all {sampled.asked} would have been shown with a "
             f"probability of at most {probability:.2g}."
         )
+
+
+def _blob_of(file: Path) -> bytes:
+    """What a file holds, or standard input. Raises InvalidConfig for what is no blob."""
+    with click.open_file(str(file), "rb") as source:
+        blob: bytes = source.read(BLOB_MAX_BYTES + 1)
+    if not 0 < len(blob) <= BLOB_MAX_BYTES:
+        found = "no bytes" if not blob else f"more than {BLOB_MAX_BYTES} bytes"
+        raise InvalidConfig(f"{file} has {found}: a blob has 1 to {BLOB_MAX_BYTES}")
+    return blob
 
 
 def _download(node: RpcClient, commitment: bytes, answer: dict[str, Any], as_json: bool) -> bytearray:

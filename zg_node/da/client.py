@@ -1,10 +1,12 @@
 """Storing and reading blobs: what a client of data availability asks a node for.
 
     put   encode ─▶ pay (final) ─▶ offer to every holder ─▶ quorum of signatures ─▶ certify (final)
+                 └ certified already ─▶ offer, so that who has lost its rows has them again
     get   certificate on chain ─▶ rows of whoever keeps them ─▶ verify ─▶ recover ─▶ blob
 
-A put that fails after the payment leaves the fee in escrow: nobody has earned it, and after a number of blocks the
-contract gives it back to whoever asks. The same blob may be put again; a request that is paid is not paid twice.
+Nothing is paid before enough holders are connected. A put that fails after the payment leaves the fee in escrow: nobody
+has earned it, and after a number of blocks the contract gives it back to whoever asks. The same blob may be put again;
+a request that is paid is not paid twice.
 """
 
 from __future__ import annotations
@@ -113,10 +115,12 @@ class Client:
         return certified
 
     async def get(self, commitment: bytes) -> Retrieved:
-        """Read a blob. Raises InvalidRequest when the chain has no certificate of it, Unavailable when too few rows
-        can be had."""
+        """Read a blob. Raises InvalidRequest when the chain has no certificate of it, or it has expired, Unavailable
+        when too few rows can be had."""
         certified = await self.certified(commitment)
-        blob = certified.blob
+        blob, epoch = certified.blob, self._ledger.epoch()
+        if blob.expiry < epoch:
+            raise InvalidRequest(f"blob 0x{commitment.hex()} was kept until epoch {blob.expiry}, and this is {epoch}")
         async with self._gets.take(SELF, MEMORY_FACTOR * blob.length):
             assignments = await keepers(self._ledger, blob)
             gathered = await gather(commitment, blob.length, assignments, self._lines, threads=self._threads)
@@ -143,11 +147,13 @@ class Client:
         encoding = await asyncio.to_thread(_core.Encoding, data, None, self._threads)
         header = encoding.header()
         commitment = progress.commitment = commitment_of(header)
-        known = await self._ledger.certified(commitment)
-        if known is not None and known.blob.quorum == quorum and known.blob.expiry >= self._ledger.epoch() + epochs - 1:
-            return known
         with ExitStack() as held:
             held.enter_context(self._outbox.hold(encoding, data))
+            known = await self._known(commitment, len(data), quorum, epochs)
+            if known is not None:
+                await self._renew(known.blob, header, held)
+                return known
+            await self._connected()
             progress.stage = Stage.PAYING
             blob = await self._pay(commitment, len(data), quorum, epochs)
             try:
@@ -155,10 +161,50 @@ class Client:
             except ZgError as error:
                 raise Unavailable(
                     f"the blob is paid for and not certified: {error}. Put it again, or take the fee back later: "
-                    f"refund(0x{blob.id(self._ledger.network).hex()})"
+                    f"zg-node da refund 0x{commitment.hex()}"
                 ) from error
             self._linger(dispersal, held.pop_all())
-        return await self.certified(commitment)
+        certified = await self._ledger.certificate(blob)
+        if certified is None:
+            raise Unavailable("the certificate is final, and not known here yet: ask for the blob's status")
+        return certified
+
+    async def _known(self, commitment: bytes, length: int, quorum: int, epochs: int) -> Certified | None:
+        """A certificate with this quorum that lasts as long as is asked for."""
+        epoch = self._ledger.epoch()
+        longest = await self._ledger.certified(commitment)
+        if longest is not None and longest.blob.quorum == quorum and longest.blob.expiry >= epoch + epochs - 1:
+            return longest
+        return await self._ledger.certificate(Blob(commitment, length, quorum, epoch, epoch + epochs - 1))
+
+    async def _renew(self, blob: Blob, header: bytes, held: ExitStack) -> None:
+        """Offer a certified blob again, while its holders take offers of its epoch. What they do not take now is
+        certified all the same."""
+        if blob.epoch < self._ledger.epoch() - 1:
+            return
+        holders = await self._ledger.holders(blob.epoch)
+        tally = Tally(blob, holders, self._ledger.network)
+        dispersal = Dispersal(Offer(header, blob), tally, self._lines, self._patience)
+        try:
+            await dispersal.renew()
+        except Unavailable as error:
+            log.warning("da commitment=0x%s is certified, and not kept by a quorum: %s", blob.commitment.hex(), error)
+        self._linger(dispersal, held.pop_all())
+
+    async def _connected(self) -> None:
+        """Wait for the connections to a quorum's holders. Raises Unavailable when they do not come."""
+        holders = await self._ledger.holders(self._ledger.epoch())
+        deadline = asyncio.get_running_loop().time() + self._patience.connect_s
+        while True:
+            stake = sum(holder.stake for holder in holders.holders if self._lines.peer_of(holder) is not None)
+            if stake >= holders.quorum:
+                return
+            if asyncio.get_running_loop().time() >= deadline:
+                raise Unavailable(
+                    f"holders with {stake:,} of {holders.total:,} stake are connected, {holders.quorum:,} are needed: "
+                    "nothing was paid, try again later"
+                )
+            await asyncio.sleep(self._patience.pause_first_s)
 
     async def _certify(self, blob: Blob, header: bytes, progress: PutProgress) -> Dispersal:
         """From a blob that is paid for to its certificate; returns the offers, some of which still go on."""

@@ -33,8 +33,12 @@ class Patience:
 
     answer_s: float = 28.0
     """For one offer: the network gives up on an answer after 30."""
+    connect_s: float = 10.0
+    """For the connections to a quorum's holders, before anything is paid."""
     quorum_s: float = 60.0
     """For the quorum, from the first offer on."""
+    renewal_s: float = 10.0
+    """For the same when the blob is certified already, and holders only see whether they have their rows."""
     linger_s: float = 10.0
     """For the others, after the quorum."""
     pause_first_s: float = 0.05
@@ -59,13 +63,21 @@ class Dispersal:
     async def certificate(self, on_stake: Callable[[int], None] = lambda stake: None) -> Certificate:
         """Offer, and return as soon as the quorum has signed; `on_stake` is told the stake that has. Raises
         Unavailable, which says who refused and why; `finish` has to be awaited either way."""
+        return await self._offer_all(self._patience.quorum_s, on_stake)
+
+    async def renew(self) -> None:
+        """Offer a blob that is certified already: who has lost its rows has them again. Raises Unavailable when a
+        quorum does not; `finish` has to be awaited either way."""
+        await self._offer_all(self._patience.renewal_s, lambda stake: None)
+
+    async def _offer_all(self, timeout_s: float, on_stake: Callable[[int], None]) -> Certificate:
         message = self._offer.encode()
         for index in range(len(self._tally.holders.holders)):
             self._tasks.append(asyncio.ensure_future(self._persuade(index, message, on_stake)))
         quorum = asyncio.ensure_future(self._quorum.wait())
         everyone = asyncio.ensure_future(asyncio.wait(self._tasks))
         try:
-            await asyncio.wait({quorum, everyone}, timeout=self._patience.quorum_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({quorum, everyone}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             quorum.cancel()
             everyone.cancel()
@@ -83,31 +95,39 @@ class Dispersal:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _persuade(self, index: int, message: bytes, on_stake: Callable[[int], None]) -> None:
-        """Offer to one holder until it signs, lies, or is out of reach for good."""
+        """Offer to one holder until it signs or lies; once the quorum is there, nobody waits for its connection."""
         pause_s = self._patience.pause_first_s
         while True:
             peer = self._lines.peer_of(self._tally.holders.holders[index])
-            if peer is None:
+            if peer is not None:
+                if await self._offered(index, peer, message, on_stake):
+                    return
+            elif self._quorum.is_set():
+                return
+            else:
                 self._refusals[index] = "not connected"
-                return
-            try:
-                answer = await self._lines.ask(peer, message, self._patience.answer_s)
-                if self._tally.add(index, Signature.decode(answer).signature):
-                    on_stake(self._tally.stake)
-                self._refusals.pop(index, None)
-                if self._tally.certificate() is not None:
-                    self._quorum.set()
-                return
-            except InvalidMessage as error:
-                bad = isinstance(error, BadSignature)
-                self._lines.report(peer, Offence.BAD_SIGNATURE if bad else Offence.MALFORMED)
-                log.info("da holder=%d peer=%s: %s", index, peer, error)
-                self._refusals[index] = str(error)
-                return
-            except Unavailable as error:
-                self._refusals[index] = str(error)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, self._patience.pause_max_s)
+
+    async def _offered(self, index: int, peer: str, message: bytes, on_stake: Callable[[int], None]) -> bool:
+        """Offer once; returns whether there is nothing more to ask this holder for."""
+        try:
+            answer = await self._lines.ask(peer, message, self._patience.answer_s)
+            if self._tally.add(index, Signature.decode(answer).signature):
+                on_stake(self._tally.stake)
+        except InvalidMessage as error:
+            bad = isinstance(error, BadSignature)
+            self._lines.report(peer, Offence.BAD_SIGNATURE if bad else Offence.MALFORMED)
+            log.info("da holder=%d peer=%s: %s", index, peer, error)
+            self._refusals[index] = str(error)
+            return True
+        except Unavailable as error:
+            self._refusals[index] = str(error)
+            return False
+        self._refusals.pop(index, None)
+        if self._tally.certificate() is not None:
+            self._quorum.set()
+        return True
 
     def _explain(self) -> str:
         holders = self._tally.holders

@@ -50,7 +50,11 @@ class Ledger(Protocol):
         ...
 
     async def certified(self, commitment: bytes) -> Certified | None:
-        """The newest certificate for a commitment; None when there is none."""
+        """The certificate for a commitment that lasts longest; None when there is none."""
+        ...
+
+    async def certificate(self, blob: Blob) -> Certified | None:
+        """The certificate of exactly this blob; None when there is none."""
         ...
 
     async def live(self, first: int, count: int) -> Sequence[Certified]:

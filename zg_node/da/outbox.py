@@ -1,6 +1,7 @@
 """Encoded blobs on their way to the holders: what those pull after an offer is answered from here.
 
-Bounded in bytes of rows, and for each peer: nobody needs more than all rows of a blob, and a little for what got lost.
+Bounded in bytes of rows, and for each peer: nobody needs more than all rows of a blob with their paths, and as much
+again for answers that got lost.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from zg_node.errors import InvalidMessage, Unavailable
 
 OUTBOX_MAX_BYTES = 640 << 20
 """Rows of all blobs together: one of the longest, with its parity, and some of the others."""
-PEER_SLACK_BYTES = 1 << 20
+PEER_FACTOR = 2
+"""So many times a blob's rows may one peer pull."""
 
 
 @dataclass(slots=True)
@@ -28,6 +30,8 @@ class _Outgoing:
     """Rows in one answer."""
     size: int
     """Bytes of all rows."""
+    allowance: int
+    """Bytes that are served to one peer."""
     served: Counter[str] = field(default_factory=Counter)
     users: int = 1
 
@@ -58,7 +62,8 @@ class Outbox:
             outgoing.users += 1
         else:
             budget = row_budget(row_bytes, 32 * (k + n - 1).bit_length())
-            outgoing = _Outgoing(encoding, header, blob, budget, (k + n) * row_bytes)
+            allowance = PEER_FACTOR * CONTENT_MAX_BYTES * -(-(k + n) // budget)
+            outgoing = _Outgoing(encoding, header, blob, budget, (k + n) * row_bytes, allowance)
             if self._blobs and self.held_bytes + outgoing.size > self._max_bytes:
                 raise Unavailable("too many blobs are being dispersed: try again in a moment")
             self._blobs[commitment] = outgoing
@@ -74,7 +79,7 @@ class Outbox:
         outgoing = self._blobs.get(request.commitment)
         if outgoing is None:
             raise Unavailable("the blob is not being dispersed")
-        if outgoing.served[peer] > outgoing.size + PEER_SLACK_BYTES:
+        if outgoing.served[peer] > outgoing.allowance:
             raise Unavailable("the peer has had all of it")
         match request:
             case RowsRequest(rows=wanted):

@@ -176,8 +176,7 @@ class DataAvailability:
 
     def begin_put(self, data: bytes, quorum: int, epochs: int) -> int:
         """Store a blob, in the background; returns the job. Raises Unavailable while too many wait."""
-        if sum(not job.task.done() for job in self._jobs.values()) >= PUTS_WAITING_MAX:
-            raise Unavailable("too many blobs are being stored: try again in a moment")
+        self.check_queue()
         progress = PutProgress(len(data))
         task = asyncio.ensure_future(self.put(data, quorum, epochs, progress))
         task.add_done_callback(_retrieve)
@@ -187,6 +186,11 @@ class DataAvailability:
             oldest = next(key for key, job in self._jobs.items() if job.task.done())
             del self._jobs[oldest]
         return number
+
+    def check_queue(self) -> None:
+        """Raise Unavailable while too many puts wait."""
+        if sum(not job.task.done() for job in self._jobs.values()) >= PUTS_WAITING_MAX:
+            raise Unavailable("too many blobs are being stored: try again in a moment")
 
     def job(self, number: int) -> PutJob:
         """Raises InvalidRequest when there is no such job, or none any more."""

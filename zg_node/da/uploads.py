@@ -3,7 +3,8 @@
     begin(length) ─▶ id ─ add(id, offset, piece) … ─▶ take(id): the whole blob
 
 Pieces come in order; one that is there already may come again, so that a client may repeat what it is not sure of.
-Memory is reserved when an upload begins, and given back when it is taken, or when nobody added to it for a while.
+Memory is reserved when an upload begins, and given back when it is taken, when nobody added to it for a while, or
+sooner when somebody else needs it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ UPLOADED_MAX_BYTES = 256 << 20
 PIECES_MAX = 8192
 """Of one upload: more would cost more memory than what is in them."""
 IDLE_MAX_S = 120.0
+YIELD_S = 10.0
+"""An upload to which nobody added for so long makes room for another."""
 
 
 @dataclass(slots=True)
@@ -45,9 +48,11 @@ class Uploads:
         if not 0 < length <= self._length_max:
             raise InvalidRequest(f"a blob of {length} bytes: 1 to {self._length_max} can be stored")
         self._forget_idle()
-        reserved = sum(upload.length for upload in self._uploads.values())
-        if len(self._uploads) >= UPLOADS_MAX or reserved + length > UPLOADED_MAX_BYTES:
-            raise Unavailable("too much is being uploaded: try again in a moment")
+        while not self._fits(length):
+            oldest = min(self._uploads, key=lambda upload_id: self._uploads[upload_id].touched_s)
+            if self._now_s() - self._uploads[oldest].touched_s < YIELD_S:
+                raise Unavailable("too much is being uploaded: try again in a moment")
+            del self._uploads[oldest]
         upload_id, self._next = self._next, self._next + 1
         self._uploads[upload_id] = _Upload(length, self._now_s())
         return upload_id
@@ -75,6 +80,10 @@ class Uploads:
             raise InvalidRequest(f"{upload.length - upload.size} bytes are missing")
         del self._uploads[upload_id]
         return b"".join(upload.pieces.values())
+
+    def _fits(self, length: int) -> bool:
+        reserved = sum(upload.length for upload in self._uploads.values())
+        return len(self._uploads) < UPLOADS_MAX and reserved + length <= UPLOADED_MAX_BYTES
 
     def _find(self, upload_id: int) -> _Upload:
         upload = self._uploads.get(upload_id)

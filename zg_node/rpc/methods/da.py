@@ -70,6 +70,7 @@ def store(context: Context, arguments: Arguments) -> Result:
     """(upload, options?): store what was brought; answers a number for zg_daProgress."""
     service = _paying(context)
     quorum, epochs = _options(context, arguments)
+    service.check_queue()
     return quantity(service.begin_put(service.uploads.take(arguments.count(0)), quorum, epochs))
 
 
