@@ -40,7 +40,14 @@ NETWORK = keccak(b"network of the tests")
 EIGHT = (10, 20, 10, 20, 10, 20, 10, 20)
 BLOB = Random(4).randbytes(300_000)
 QUICK = Patience(
-    answer_s=5.0, connect_s=0.5, quorum_s=5.0, renewal_s=1.0, linger_s=1.0, pause_first_s=0.01, pause_max_s=0.02
+    answer_s=5.0,
+    connect_s=0.5,
+    quorum_s=5.0,
+    renewal_s=1.0,
+    grace_s=0.2,
+    linger_s=1.0,
+    pause_first_s=0.01,
+    pause_max_s=0.02,
 )
 
 

@@ -24,6 +24,14 @@ def test_the_certificate_does_not_wait_for_the_last_third() -> None:
     run(test)
 
 
+def test_whoever_signs_soon_after_the_quorum_is_in_the_certificate() -> None:
+    async def test(cluster: Cluster) -> None:
+        certified = await put(cluster)
+        assert certified.signers == tuple(range(len(EIGHT)))
+
+    run(test)
+
+
 def test_holders_that_sign_late_still_get_their_rows() -> None:
     async def test(cluster: Cluster) -> None:
         certified = await put(cluster)

@@ -39,8 +39,10 @@ class Patience:
     """For the quorum, from the first offer on."""
     renewal_s: float = 10.0
     """For the same when the blob is certified already, and holders only see whether they have their rows."""
+    grace_s: float = 0.2
+    """For the others' signatures to be in the certificate too: only who is in it is paid, and can be challenged."""
     linger_s: float = 10.0
-    """For the others, after the quorum."""
+    """For the others to have their rows, after that."""
     pause_first_s: float = 0.05
     pause_max_s: float = 2.0
 
@@ -61,16 +63,20 @@ class Dispersal:
         self._refusals: dict[int, str] = {}
 
     async def certificate(self, on_stake: Callable[[int], None] = lambda stake: None) -> Certificate:
-        """Offer, and return as soon as the quorum has signed; `on_stake` is told the stake that has. Raises
-        Unavailable, which says who refused and why; `finish` has to be awaited either way."""
-        return await self._offer_all(self._patience.quorum_s, on_stake)
+        """Offer, and return when everyone has signed, or a moment after the quorum has; `on_stake` is told the stake
+        that has. Raises Unavailable, which says who refused and why; `finish` has to be awaited either way."""
+        await self._offer_all(self._patience.quorum_s, on_stake)
+        await asyncio.wait(self._tasks, timeout=self._patience.grace_s)
+        certificate = self._tally.certificate()
+        assert certificate is not None, "signatures are not taken back"
+        return certificate
 
     async def renew(self) -> None:
         """Offer a blob that is certified already: who has lost its rows has them again. Raises Unavailable when a
         quorum does not; `finish` has to be awaited either way."""
         await self._offer_all(self._patience.renewal_s, lambda stake: None)
 
-    async def _offer_all(self, timeout_s: float, on_stake: Callable[[int], None]) -> Certificate:
+    async def _offer_all(self, timeout_s: float, on_stake: Callable[[int], None]) -> None:
         message = self._offer.encode()
         for index in range(len(self._tally.holders.holders)):
             self._tasks.append(asyncio.ensure_future(self._persuade(index, message, on_stake)))
@@ -81,10 +87,8 @@ class Dispersal:
         finally:
             quorum.cancel()
             everyone.cancel()
-        certificate = self._tally.certificate()
-        if certificate is None:
+        if self._tally.certificate() is None:
             raise Unavailable(self._explain())
-        return certificate
 
     async def finish(self, *, linger: bool) -> None:
         """End the offers; with `linger` only after those who have not signed yet had their time."""
