@@ -26,6 +26,7 @@ def test_the_certificate_does_not_wait_for_the_last_third() -> None:
 
 def test_whoever_signs_soon_after_the_quorum_is_in_the_certificate() -> None:
     async def test(cluster: Cluster) -> None:
+        cluster.client._patience = replace(QUICK, grace_s=10.0)
         certified = await put(cluster)
         assert certified.signers == tuple(range(len(EIGHT)))
 
