@@ -41,6 +41,23 @@ def serve(network: MemoryNetwork, source: EpochChain, executor: ThreadPoolExecut
     network.serve(PROTOCOL, StateProofServer(source.chain, executor).answer)
 
 
+async def connected(network: MemoryNetwork, count: int) -> None:
+    """Wait until as many peers are there."""
+    everyone = asyncio.Event()
+
+    def look(*_: object) -> None:
+        if len(network.peers()) == count:
+            everyone.set()
+
+    network.on_peer(look)
+    look()
+    await everyone.wait()
+
+
+async def immediately(answer: bytes) -> bytes:
+    return answer
+
+
 def spoiled(answer: RequestHandler) -> RequestHandler:
     """A handler that gives each slot the proof of another one."""
 
@@ -68,9 +85,7 @@ def ask(
                 if name in spoil:
                     node.serve(PROTOCOL, spoiled(StateProofServer(source.chain, executor).answer))
             network = hub.join("client")
-            everyone = asyncio.Event()
-            network.on_peer(lambda peer, there: everyone.set() if len(network.peers()) == 2 else None)
-            await everyone.wait()
+            await connected(network, 2)
             client = LightClient(network, trusted)
             words = await client.words(STAKING, SLOTS, prover)
             assert words.header == source.chain.head.header
@@ -96,6 +111,54 @@ def test_a_node_whose_proof_does_not_hold_is_blamed_and_another_is_asked(source:
     values, _, network = ask(source, spoil=["one"])
     assert values == expected(source)
     assert network.reports == [("one", Offence.INVALID)]
+
+
+def test_no_state_is_older_than_one_that_was_proven_before(source: EpochChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zg_node.lightclient.ROUNDS_MAX", 1)
+
+    async def main() -> None:
+        hub = MemoryHub(asyncio.get_running_loop().call_later, lambda source, target, size: (0.0,))
+        with ThreadPoolExecutor(1) as executor:
+            node, network = hub.join("one"), hub.join("client")
+            serve(node, source, executor)
+            answer = StateProofServer(source.chain, executor).answer
+            old = await answer("client", WordsRequest(STAKING, SLOTS).encode())
+            source.mine()
+            await connected(network, 1)
+            client = LightClient(network, TRUSTED)
+            newest = (await client.words(STAKING, SLOTS)).header.number
+            assert newest == source.chain.head.number
+            node.serve(PROTOCOL, lambda peer, message: immediately(old))
+            with pytest.raises(Unavailable, match=f"block {newest - 1}, and block {newest} is certified already"):
+                await client.words(STAKING, SLOTS)
+            assert network.reports == []
+            assert client.bytes_sent > 2 * len(WordsRequest(STAKING, SLOTS).encode())
+
+    asyncio.run(main())
+
+
+def test_a_peer_that_is_silent_is_waited_for_once(source: EpochChain) -> None:
+    asked = 0
+
+    async def silent(peer: str, message: bytes) -> bytes:
+        nonlocal asked
+        asked += 1
+        raise Unavailable("no")
+
+    async def main() -> None:
+        hub = MemoryHub(asyncio.get_running_loop().call_later, lambda source, target, size: (0.0,))
+        with ThreadPoolExecutor(1) as executor:
+            for name in ("one", "two"):
+                serve(hub.join(name), source, executor)
+            hub.nodes["one"].serve(PROTOCOL, silent)
+            network = hub.join("client")
+            await connected(network, 2)
+            client = LightClient(network, TRUSTED)
+            for _ in range(3):
+                await client.words(STAKING, SLOTS)
+
+    asyncio.run(main())
+    assert asked == 1
 
 
 def test_nothing_is_believed_of_validators_that_genesis_does_not_lead_to(

@@ -4,7 +4,8 @@ state only with their proofs.
     genesis set ─ EPOCHS ─▶ validators of now ─ stateproof ─▶ certified header ─▶ storage words
                                                      └─ or eth_getProof of any JSON-RPC endpoint, for the same header
 
-It needs a network connection, no disk and no execution: a dozen kilobytes an epoch, a few for each question.
+It needs a network connection, no disk and no execution: a dozen kilobytes an epoch, a few for each question. Of the
+states that it is shown none is older than the one before: what it reads in several questions fits together.
 """
 
 from __future__ import annotations
@@ -51,16 +52,21 @@ class LightClient:
         """`trusted` is where trust begins: the genesis set, or a later one that the operator vouches for."""
         self._network = network
         self.trusted = trusted
+        self.bytes_sent = 0
         self.bytes_received = 0
+        self._newest = 0
+        """The number of the newest block whose state was proven."""
+        self._answered = ""
+        """The peer that proved it, which is asked first."""
 
     async def words(self, address: bytes, slots: Sequence[int], prover: Prover | None = None) -> Words:
-        """The words in these slots of a contract in a recent certified state. `prover` stands in for the peers' storage
-        proofs; headers are the peers' either way. Raises Unavailable when no peer can prove them."""
+        """The words in these slots, at most SLOTS_MAX, of a contract in a recent certified state. `prover` stands in
+        for the peers' storage proofs; headers are the peers' either way. Raises Unavailable when no peer can prove
+        them."""
         reason = "no peer is connected"
         for _ in range(ROUNDS_MAX):
-            for peer in self._network.peers():
+            for peer in sorted(self._network.peers(), key=lambda peer: peer.id != self._answered):
                 try:
-                    await self._follow(peer.id)
                     return await self._ask(peer.id, WordsRequest(address, tuple(slots)), prover)
                 except Unavailable as error:
                     reason = str(error)
@@ -72,6 +78,22 @@ class LightClient:
             await asyncio.sleep(PAUSE_S)
         raise Unavailable(f"no certified state: {reason}")
 
+    async def _ask(self, peer: str, request: WordsRequest, prover: Prover | None) -> Words:
+        wanted = request if prover is None else WordsRequest(request.address, ())
+        answer = CertifiedWords.decode(await self._request(peer, STATE_PROOF, wanted.encode()))
+        epoch, number = answer.consensus.epoch, answer.header.number
+        if epoch != self.trusted.epoch:
+            await self._follow(peer)
+        if epoch != self.trusted.epoch:
+            raise Unavailable(f"the peer is in epoch {epoch}, and {self.trusted.epoch} is the newest that it proves")
+        if number < self._newest:
+            raise Unavailable(f"the peer is at block {number}, and block {self._newest} is certified already")
+        values = await asyncio.to_thread(answer.check, self.trusted, wanted)
+        if prover is not None:
+            values = await self._ask_prover(prover, answer, request)
+        self._newest, self._answered = number, peer
+        return Words(answer.header, values)
+
     async def _follow(self, peer: str) -> None:
         """Advance over the epochs that have ended, as far as the peer can prove them."""
         while True:
@@ -81,17 +103,6 @@ class LightClient:
                 self.trusted = await asyncio.to_thread(self.trusted.advance, proof)
             if not proofs:
                 return
-
-    async def _ask(self, peer: str, request: WordsRequest, prover: Prover | None) -> Words:
-        wanted = request if prover is None else WordsRequest(request.address, ())
-        answer = CertifiedWords.decode(await self._request(peer, STATE_PROOF, wanted.encode()))
-        epoch = answer.consensus.epoch
-        if epoch != self.trusted.epoch:
-            raise Unavailable(f"the peer is in epoch {epoch}, and {self.trusted.epoch} is the newest that it proves")
-        values = await asyncio.to_thread(answer.check, self.trusted, wanted)
-        if prover is not None:
-            values = await self._ask_prover(prover, answer, request)
-        return Words(answer.header, values)
 
     async def _ask_prover(self, prover: Prover, certified: CertifiedWords, request: WordsRequest) -> tuple[int, ...]:
         try:
@@ -103,5 +114,6 @@ class LightClient:
 
     async def _request(self, peer: str, protocol: str, question: bytes) -> bytes:
         answer = await self._network.request(peer, protocol, question, ANSWER_TIMEOUT_S)
+        self.bytes_sent += len(question)
         self.bytes_received += len(answer)
         return answer

@@ -1,7 +1,7 @@
 """A light client of data availability: from a chain file and one address to a claim about a blob.
 
-    genesis ─▶ host of its own, fresh identity ─▶ certified header ─▶ storage proof: the blob is certified
-                                                      └─▶ where it is (proven by its id) ─▶ random cells ─▶ claim
+    genesis ─▶ host of its own, fresh identity ─▶ certified headers ─▶ storage proofs: the blob is certified, and who
+                                                                       keeps which rows ─▶ random cells ─▶ claim
 
 It keeps nothing between runs and trusts nobody it talks to.
 """
@@ -19,23 +19,22 @@ from zg_node import metrics
 from zg_node.config import Settings
 from zg_node.consensus.light import Trusted
 from zg_node.contracts import da
-from zg_node.da import location, sampling
+from zg_node.da import light, sampling
 from zg_node.da.certificate import Blob
 from zg_node.da.lines import Lines
-from zg_node.da.location import Location
 from zg_node.da.sampling import Sampled
 from zg_node.epochs import ValidatorSets
-from zg_node.errors import InvalidMessage, InvalidRequest, Unavailable
+from zg_node.errors import InvalidRequest
 from zg_node.execution.genesis import Genesis
 from zg_node.identity import require_p2p
 from zg_node.lightclient import LightClient, Prover, Words
 from zg_node.p2p.client import P2pNetwork
-from zg_node.p2p.network import Network, Offence
+from zg_node.p2p.network import Network
 from zg_node.p2p.settings import P2pSettings
+from zg_node.stateproof import SLOTS_MAX
 
 LISTEN = "/ip4/127.0.0.1/tcp/0"
 """Nobody has to reach a light client."""
-ANSWER_TIMEOUT_S = 10.0
 CONNECT_S = 10.0
 """How long to wait for connections: to anybody, and then to the blob's holders."""
 
@@ -105,37 +104,29 @@ class Sampler:
     async def claim(self, commitment: bytes, samples: int) -> Claim:
         """Prove that the blob is certified, and sample it. Raises InvalidRequest, Unavailable."""
         await self._until(lambda: bool(self._network.peers()))
-        slot = int.from_bytes(da.certified_key(commitment), "big")
-        words = await self._light.words(da.DATA_AVAILABILITY, (slot,), self._prover)
+        words = await self._words((int.from_bytes(da.certified_key(commitment), "big"),))
         blob_id = words.values[0].to_bytes(32, "big")
         if not any(blob_id):
             raise InvalidRequest(f"block {words.header.number} proves that 0x{commitment.hex()} is not certified")
-        found = await self._locate(commitment, blob_id)
-        holders = [holder for holder in found.sets[0].holders if holder.peer]
+        epoch = words.header.number // self._genesis.epoch_blocks
+        found = await light.locate(self._read, commitment, blob_id, epoch)
+        holders = [holder for holder in found.assignments[0].holders.holders if holder.peer]
         await self._until(lambda: all(self._lines.peer_of(holder) is not None for holder in holders))
         sampled = await sampling.sample(
-            commitment, found.blob.length, found.assignments(), self._lines, secrets.SystemRandom(), samples
+            commitment, found.blob.length, found.assignments, self._lines, secrets.SystemRandom(), samples
         )
-        received = self._received + self._light.bytes_received
-        return Claim(words, found.blob, sampled, received, self._sent)
+        received, sent = self._received + self._light.bytes_received, self._sent + self._light.bytes_sent
+        return Claim(words, found.blob, sampled, received, sent)
 
-    async def _locate(self, commitment: bytes, blob_id: bytes) -> Location:
-        """The fields of the blob with a proven id, and its holders, from whoever knows. Raises Unavailable."""
-        reason = "no peer is connected"
-        for peer in self._network.peers():
-            try:
-                answer = await self._network.request(peer.id, location.PROTOCOL, commitment, ANSWER_TIMEOUT_S)
-                self._count(len(commitment), len(answer))
-                found = Location.decode(answer)
-                if found.blob.commitment != commitment or found.blob.id(self._genesis.network) != blob_id:
-                    raise InvalidMessage("another blob than the certified one")
-                return found
-            except Unavailable as error:
-                reason = str(error)
-            except InvalidMessage as error:
-                reason = str(error)
-                self._network.report(peer.id, Offence.INVALID)
-        raise Unavailable(f"nobody says where the blob is: {reason}")
+    async def _words(self, slots: Sequence[int]) -> Words:
+        return await self._light.words(da.DATA_AVAILABILITY, slots, self._prover)
+
+    async def _read(self, slots: Sequence[int]) -> Sequence[int]:
+        """Proven words of the contract, as many as one likes. Raises Unavailable."""
+        values: list[int] = []
+        for start in range(0, len(slots), SLOTS_MAX):
+            values += (await self._words(slots[start : start + SLOTS_MAX])).values
+        return values
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition on the connected peers holds, or for CONNECT_S."""

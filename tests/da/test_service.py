@@ -10,13 +10,11 @@ from random import Random
 import pytest
 from prometheus_client import CollectorRegistry
 
-from tests.da.cluster import NETWORK, MemoryLedger, Quiet, key_of
+from tests.da.cluster import MemoryLedger, Quiet, key_of
 from zg_node.consensus.votes import address_of
-from zg_node.da import location
 from zg_node.da.holders import Holder, HolderSet
-from zg_node.da.location import Location
 from zg_node.da.service import JOBS_MAX, DaOptions, DataAvailability, HolderKey, open_store
-from zg_node.errors import InvalidRequest, Unavailable
+from zg_node.errors import InvalidRequest
 from zg_node.p2p.memory import MemoryHub
 
 BLOB = Random(11).randbytes(200_000)
@@ -175,21 +173,5 @@ def test_a_blob_that_many_ask_for_at_once_is_read_once(tmp_path: Path) -> None:
         found = await asyncio.gather(*(reader.get(certified.blob.commitment) for _ in range(8)))
         assert {id(each) for each in found} == {id(found[0])}
         assert nodes.registries[-1].get_sample_value("zg_da_gets_total") == 1
-
-    run(tmp_path, 4, test)
-
-
-def test_a_node_says_where_a_certified_blob_is(tmp_path: Path) -> None:
-    async def test(nodes: Nodes) -> None:
-        certified = await nodes.services[0].put(BLOB, 0, 1)
-        asker = nodes.networks[1]
-        assert asker is not None
-        answer = await asker.request("node-0", location.PROTOCOL, certified.blob.commitment, 5.0)
-        found = Location.decode(answer)
-        assert found.blob == certified.blob
-        assert found.blob.id(NETWORK) == certified.blob.id(NETWORK)
-        assert found.sets == (nodes.ledger.sets[0],)
-        with pytest.raises(Unavailable):
-            await asker.request("node-0", location.PROTOCOL, bytes(32), 5.0)
 
     run(tmp_path, 4, test)

@@ -21,16 +21,13 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from zg_node.da import location
 from zg_node.da.certificate import Key
 from zg_node.da.client import Client, PutProgress, Retrieved
 from zg_node.da.encoding import BLOB_MAX_BYTES
 from zg_node.da.holder import Custodian
 from zg_node.da.holder_metrics import HolderMetrics
-from zg_node.da.keepers import keepers
 from zg_node.da.ledger import Certified, Ledger
 from zg_node.da.lines import Lines
-from zg_node.da.location import Location
 from zg_node.da.metrics import DaMetrics
 from zg_node.da.outbox import Outbox
 from zg_node.da.repair import Repair
@@ -141,8 +138,6 @@ class DataAvailability:
             )
         self._custodian = custodian
         self.lines.serve(Server(store, outbox, custodian, self._executor, counts, now_s).answer)
-        if network is not None:
-            network.serve(location.PROTOCOL, self._locate)
 
     def tasks(self) -> list[tuple[Coroutine[None, None, None], str]]:
         """What runs until the node stops, with names."""
@@ -162,15 +157,6 @@ class DataAvailability:
             await self._custodian.close()
         await asyncio.to_thread(self._executor.shutdown)
         self.store.close()
-
-    async def _locate(self, peer: str, message: bytes) -> bytes:
-        """Where a blob is, for a client without a chain. Raises InvalidMessage, Unavailable."""
-        certified = await self.ledger.certified(location.decode_question(message))
-        if certified is None:
-            raise Unavailable("no such blob is certified")
-        blob = certified.blob
-        beacon, assignments = await self.ledger.beacon(blob.epoch), await keepers(self.ledger, blob)
-        return Location.of(blob, beacon, assignments).encode()
 
     # ── puts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
