@@ -16,6 +16,7 @@ from tests.da.cluster import NETWORK
 from tests.da.custody import Custody, Member, offer_of
 from tests.da.custody import run as run_custody
 from zg_node import _core
+from zg_node.da.certificate import Tally
 from zg_node.da.encoding import BlobHeader
 from zg_node.da.lines import QUESTIONS_MAX, SELF
 from zg_node.da.messages import Data, DataRequest, Offer, Row, Rows, RowsRequest, Signature, decode_request, row_budget
@@ -130,6 +131,50 @@ def test_the_same_offer_gets_the_same_signature_and_pulls_nothing_again(tmp_path
         count = len(sender.asked)
         assert await custody.offer(member, offer) == first[0] == first[1] == first[2]
         assert len(sender.asked) == count == 1
+
+    run(tmp_path, test)
+
+
+@pytest.mark.parametrize("certified", [False, True])
+def test_what_was_signed_and_is_lost_is_taken_again_without_another_payment(tmp_path: Path, certified: bool) -> None:
+    async def test(custody: Custody) -> None:
+        sender, offer = await offered(custody)
+        tally = Tally(offer.blob, await custody.ledger.holders(5), NETWORK)
+        for index, member in enumerate(custody.members):
+            tally.add(index, await custody.offer(member, offer))
+        certificate = tally.certificate()
+        assert certificate is not None
+        if certified:
+            await custody.ledger.certify(certificate)
+        custody.ledger.now = 6
+        paid, asked = custody.ledger.payments, len(sender.asked)
+        for index, member in enumerate(custody.members):
+            member.store.forget(offer.blob)
+            member.store.sync()
+            assert signed(member, offer, await custody.offer(member, offer))
+            wanted = (await custody.assignment(offer.blob)).rows_of(index)
+            assert sorted(member.store.rows(offer.blob, wanted)) == sorted(ENCODING.rows(wanted))
+            assert member.store.checksums(offer.blob) == ENCODING.checksums()
+        assert custody.ledger.payments == paid
+        assert len(sender.asked) > asked
+
+    run(tmp_path, test)
+
+
+def test_nothing_is_signed_again_before_it_was_read_and_what_is_damaged_is_pulled_again(tmp_path: Path) -> None:
+    async def test(custody: Custody) -> None:
+        sender, offer = await offered(custody)
+        member = custody.members[0]
+        first = await custody.offer(member, offer)
+        wanted = (await custody.assignment(offer.blob)).rows_of(0)
+        path = member.home / "7" / "00000001.rows"
+        content = bytearray(path.read_bytes())
+        content[-10] ^= 1
+        path.write_bytes(content)
+        sender.asked.clear()
+        assert await custody.offer(member, offer) == first
+        assert [len(asked.rows) for asked in sender.asked if isinstance(asked, RowsRequest)] == [1]
+        assert sorted(member.store.rows(offer.blob, wanted)) == sorted(ENCODING.rows(wanted))
 
     run(tmp_path, test)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,8 @@ from tests.da.custody import Custody, Member, run
 from zg_node import _core
 from zg_node.da.certificate import Blob
 from zg_node.da.keepers import keepers
-from zg_node.da.ledger import Certified
 from zg_node.da.repair import Repaired
-from zg_node.da.upkeep import POLL_S, RETRY_S, Upkeep
+from zg_node.da.upkeep import Upkeep
 from zg_node.errors import Unavailable
 
 LENGTH = 1024 * 192
@@ -125,78 +123,13 @@ def test_a_holder_that_joins_gets_its_rows_of_what_lives(tmp_path: Path) -> None
     run(tmp_path, test, SIXTEEN)
 
 
-def test_what_expired_goes_and_what_lives_stays(tmp_path: Path) -> None:
-    async def test(custody: Custody) -> None:
-        member = custody.members[0]
-        old, young = (await custody.store(BLOB, 6)).blob, (await custody.store(BLOB[:-200], 9)).blob
-        custody.ledger.now = 6
-        await upkeep(custody, member).begin(6)
-        assert set(member.store.blobs()) == {old, young}
-        custody.ledger.now = 7
-        custody.ledger.certificates = [entry for entry in custody.ledger.certificates if entry.blob == young]
-        used = member.store.used_bytes
-        await upkeep(custody, member).begin(7)
-        assert member.store.blobs() == (young,)
-        assert member.metrics.pruned._value.get() == used - member.store.used_bytes > 0
-
-    run(tmp_path, test, SIXTEEN)
-
-
-def test_blobs_that_nobody_certified_are_let_go_when_no_certificate_can_come(tmp_path: Path) -> None:
-    async def test(custody: Custody) -> None:
-        member = custody.members[0]
-        blob = (await custody.store(BLOB, 9)).blob
-        custody.ledger.certificates.clear()
-        for epoch, paid, kept in ((6, False, True), (7, True, True), (7, False, False)):
-            custody.ledger.now = epoch
-            custody.ledger.requests = {blob} if paid else set()
-            await upkeep(custody, member).begin(epoch)
-            assert (member.store.blobs() == (blob,)) is kept
-
-    run(tmp_path, test, SIXTEEN)
-
-
-def test_upkeep_is_done_once_an_epoch_and_again_when_the_chain_did_not_answer(tmp_path: Path) -> None:
-    pauses: list[float] = []
-    epochs: list[int] = []
-
-    class Stopped(Exception):
-        pass
-
-    async def test(custody: Custody) -> None:
-        member = custody.members[0]
-
-        async def sleep(duration_s: float) -> None:
-            pauses.append(duration_s)
-            custody.ledger.now = 6 if len(pauses) > 2 else 5
-            if len(pauses) > 3:
-                raise Stopped
-
-        live = custody.ledger.live
-
-        async def late(first: int, count: int) -> Sequence[Certified]:
-            epochs.append(custody.ledger.now)
-            if len(epochs) == 1:
-                raise Unavailable("the chain is starting")
-            return await live(first, count)
-
-        custody.ledger.live = late  # type: ignore[method-assign]
-        keeping = Upkeep(custody.ledger, member.store, member.repair, custody.executor, member.metrics, sleep)
-        with pytest.raises(Stopped):
-            await keeping.run()
-        assert epochs == [5, 5, 6]
-        assert pauses == [RETRY_S, POLL_S, POLL_S, POLL_S]
-
-    run(tmp_path, test, (1,))
-
-
 def test_a_repair_that_nobody_can_say_whom_to_ask_for_fails_and_says_so(tmp_path: Path) -> None:
     async def test(custody: Custody) -> None:
         certified = await custody.store(BLOB)
         custody.ledger.sets.clear()
         with pytest.raises(Unavailable, match="nobody is known to keep the blob: the holders of epoch 5"):
             await keepers(custody.ledger, certified.blob)
-        assert await custody.members[0].repair.hand_over([certified]) == Repaired()
+        assert await custody.members[0].repair.hand_over([certified]) == Repaired(failed=1)
         assert await custody.members[0].repair.mend(certified.blob, range(4096)) == Repaired(failed=1)
 
     run(tmp_path, test, SIXTEEN)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 from tests.da.custody import Custody, Member, run
 from zg_node import _core
 from zg_node.da.certificate import Blob
 from zg_node.da.repair import Repaired
-from zg_node.da.scrubber import MENDS_MAX, Scrubber, Walk
+from zg_node.da.scrubber import LOOK_S, LOOKS_A_WALK, LOOKS_FIRST, PAUSE_MAX, Scrubber, Walk
 from zg_node.errors import Unavailable
 
 LENGTH = 300_000
@@ -109,7 +112,34 @@ def test_who_has_enough_sound_rows_repairs_the_others_alone(tmp_path: Path) -> N
     run(tmp_path, test, (1,))
 
 
-def test_what_cannot_be_repaired_is_not_lost_sight_of_and_not_tried_for_ever(tmp_path: Path) -> None:
+def test_what_cannot_be_repaired_is_tried_again_ever_more_rarely_until_it_can(tmp_path: Path) -> None:
+    attempts: list[int] = []
+
+    async def test(custody: Custody) -> None:
+        blob = (await custody.store(BLOB)).blob
+        member = custody.members[0]
+        looks = 0
+
+        class Failing:
+            async def mend(self, blob: Blob, wanted: Sequence[int]) -> Repaired:
+                attempts.append(looks)
+                return Repaired(failed=1) if looks < 100 else await member.repair.mend(blob, wanted)
+
+        spoil(member, 7, [16 * 1024 + 4 + 20])
+        member.store.rows(blob, (await custody.assignment(blob)).rows_of(0))
+        scrubbing = Scrubber(member.store, Failing(), custody.executor, member.metrics, sleep=no_sleep)
+        while looks < 150:
+            await scrubbing.look()
+            looks += 1
+        pauses = [later - before for before, later in pairwise(attempts)]
+        assert pauses == [1, 2, 4, 8, 16, PAUSE_MAX, PAUSE_MAX, PAUSE_MAX]
+        assert member.store.damaged() == ()
+        assert member.metrics.damaged._value.get() == 1, "a row counts once, however often it is tried"
+
+    run(tmp_path, test, FIVE)
+
+
+def test_what_cannot_be_repaired_is_not_lost_sight_of(tmp_path: Path) -> None:
     async def test(custody: Custody) -> None:
         blob = (await custody.store(BLOB)).blob
         (member,) = custody.members
@@ -117,10 +147,34 @@ def test_what_cannot_be_repaired_is_not_lost_sight_of_and_not_tried_for_ever(tmp
         scrubbing = scrubber(custody, member)
         assert (await scrubbing.walk()).damaged_rows == 3500
         assert len(member.store.lacking(blob, range(4096))) == 3500
-        for _ in range(10):
-            await scrubbing.look()
-        assert member.metrics.damaged._value.get() == MENDS_MAX * 3500
         assert (await scrubbing.walk()).damaged_rows == 3500
+
+    run(tmp_path, test, (1,))
+
+
+def test_the_first_walk_comes_a_minute_after_the_start_and_the_others_every_ten(tmp_path: Path) -> None:
+    walks: list[float] = []
+    now_s = 0.0
+
+    class Stopped(Exception):
+        pass
+
+    async def sleep(duration_s: float) -> None:
+        nonlocal now_s
+        now_s += duration_s
+        if now_s > 2_000:
+            raise Stopped
+
+    class Walking(Scrubber):
+        async def walk(self) -> Walk:
+            walks.append(now_s)
+            return Walk()
+
+    async def test(custody: Custody) -> None:
+        member = custody.members[0]
+        with pytest.raises(Stopped):
+            await Walking(member.store, member.repair, custody.executor, member.metrics, sleep=sleep).run()
+        assert walks[:3] == [LOOK_S * (LOOKS_FIRST + LOOKS_A_WALK * count) for count in range(3)] == [60, 660, 1260]
 
     run(tmp_path, test, (1,))
 

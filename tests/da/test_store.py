@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -286,15 +287,100 @@ def test_a_file_of_rows_that_is_cut_or_gone_is_damage_and_no_reason_to_stop() ->
         assert Store(HOME, PLENTY, disk).rows(blob_of(1), range(8)) == rows_of(1, range(8))
 
 
-def test_a_damaged_index_stops_the_start_and_says_what_to_do() -> None:
+def indexed(disk: RowDisk) -> Store:
+    """Four blobs, each with a record of its own in the index; the last one is forgotten again."""
+    store = Store(HOME, PLENTY, disk)
+    for number in range(4):
+        add(store, number, range(4))
+        store.sync()
+    store.forget(blob_of(3))
+    store.sync()
+    return store
+
+
+def test_a_flipped_byte_of_the_index_costs_what_it_named_and_the_rest_is_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    index = HOME / "9" / "00000001.index"
+    whole = RowDisk(Random(1))
+    indexed(whole)
+    for place in range(0, whole.size(index), 3):
+        disk = RowDisk(Random(1))
+        indexed(disk)
+        disk.flip(index, place)
+        caplog.clear()
+        store = Store(HOME, PLENTY, disk)
+        lost = {blob_of(number) for number in range(3)} - set(store.blobs())
+        assert len(lost) <= 1, place
+        assert "da index damaged: /home/da/9/00000001.index: bad record at byte" in caplog.text
+        for number in range(3):
+            if blob_of(number) not in lost:
+                assert store.rows(blob_of(number), range(4)) == rows_of(number, range(4))
+                assert store.checksums(blob_of(number)) == CHECKSUMS
+            add(store, number, range(4))
+        store.sync()
+        caplog.clear()
+        disk.power_cut()
+        again = Store(HOME, PLENTY, disk)
+        assert caplog.text == ""
+        for number in range(3):
+            assert again.rows(blob_of(number), range(4)) == rows_of(number, range(4))
+
+
+@pytest.mark.parametrize("lost", ["00000001.index", "00000002.index"])
+def test_an_index_that_lost_a_whole_file_keeps_what_the_others_name(monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
+    monkeypatch.setattr("zg_node.da.shelf.INDEX_MAX_BYTES", 100)
     disk = RowDisk(Random(1))
     store = Store(HOME, PLENTY, disk)
     for number in range(3):
         add(store, number, range(4))
         store.sync()
-    disk.flip(HOME / "9" / "00000001.index", 40)
+    disk.remove(HOME / "9" / lost)
+    store = Store(HOME, PLENTY, disk)
+    assert set(store.blobs()) == {blob_of(number) for number in range(3)} - {blob_of(int(lost[7]) - 1)}
+    for blob in store.blobs():
+        assert len(store.rows(blob, range(4))) == 4
+
+
+def test_a_cut_while_a_damaged_index_is_salvaged_loses_nothing_more() -> None:
+    cuts = 0
+    for seed in range(60):
+        disk = RowDisk(Random(seed))
+        indexed(disk)
+        disk.flip(HOME / "9" / "00000001.index", 20)
+        disk.cut_after = seed % 20
+        with suppress(PowerCut):
+            Store(HOME, PLENTY, disk)
+            disk.cut_after = None
+        cuts += disk.cut_after is not None
+        disk.power_cut()
+        store = Store(HOME, PLENTY, disk)
+        assert set(store.blobs()) == {blob_of(1), blob_of(2)}
+        for number in (1, 2):
+            assert store.rows(blob_of(number), range(4)) == rows_of(number, range(4))
+    assert cuts > 20
+
+
+def test_an_index_of_another_form_stops_the_start_and_says_what_to_do() -> None:
+    disk = RowDisk(Random(1))
+    index = Segments(HOME / "9", "index", disk)
+    index.append([b"a record of a later version"])
+    index.sync()
     with pytest.raises(Corrupt, match=r"Remove /home/da/9, and the node fetches its rows"):
         Store(HOME, PLENTY, disk)
+
+
+def test_rows_whose_files_were_removed_under_the_node_are_not_promised(tmp_path: Path) -> None:
+    store = Store(tmp_path / "da", PLENTY)
+    add(store, 1, range(4))
+    store.sync()
+    shutil.rmtree(tmp_path / "da" / "9")
+    assert store.rows(blob_of(1), range(4)) == []
+    assert store.checksums(blob_of(1)) is None
+    add(store, 1, range(4))
+    with pytest.raises(Unavailable, match=r"rows could not be made durable: .*9 was removed meanwhile"):
+        store.sync()
+    store.close()
 
 
 # ── what ends ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -127,6 +127,21 @@ def test_a_blob_that_has_expired_is_not_found(tmp_path: Path) -> None:
     serve(tmp_path, test)
 
 
+@pytest.mark.parametrize("mode", ["optimism", "standard"])
+def test_a_commitment_with_another_epoch_or_quorum_is_not_found(tmp_path: Path, mode: str) -> None:
+    async def test(lone: Lone, port: int) -> None:
+        _, commitment = await ask(port, "POST", f"/put?commitment_mode={mode}", BLOB)
+        for place, status in ((None, 200), (-48, 404), (-40, 404)):
+            changed = bytearray(commitment)
+            if place is not None:
+                changed[place] ^= 1
+            answered, body = await ask(port, "GET", f"/get/0x{changed.hex()}?commitment_mode={mode}")
+            assert answered == status, place
+            assert place is None or b"is not certified for epoch" in body
+
+    serve(tmp_path, test)
+
+
 def test_what_cannot_be_stored_now_may_be_tried_again(tmp_path: Path) -> None:
     async def test(lone: Lone, port: int) -> None:
         lone.ledger.sets.clear()

@@ -141,19 +141,31 @@ def test_a_proof_shows_its_blob_and_no_other(tmp_path: Path) -> None:
         assert not await included(height=later)
         assert not await included(proof=[{**part, "start": part["start"] - 1}])
         assert not await included(proof=[{**part, "end": part["end"] + 1}])
-        for place, node in enumerate(part["nodes"][:-1]):
-            changed = bytearray(of_base64(node, "node"))
-            assert changed[:58] == ONE + ONE  # a namespaced hash, to those who look
-            changed[70] ^= 1
-            nodes = [*part["nodes"][:place], to_base64(bytes(changed)), *part["nodes"][place + 1 :]]
-            assert not await included(proof=[{**part, "nodes": nodes}]), place
+        for field, value in (
+            ("leaf_hash", to_base64(bytes(90))),
+            ("leaf_hash", 5),
+            ("is_max_namespace_ignored", False),
+        ):
+            assert not await included(proof=[{**part, field: value}]), field
+        assert await included(proof={name: value for name, value in part.items() if name != "leaf_hash"})
+        for place, node in enumerate(part["nodes"]):
+            whole = of_base64(node, "node")
+            assert whole[:58] == ONE + ONE  # a namespaced hash, to those who look
+            for byte in (0, 28, 29, 57, 58, 59, 60, 63, 70, 89):
+                changed = bytearray(whole)
+                changed[byte] ^= 1
+                nodes = [*part["nodes"][:place], to_base64(bytes(changed)), *part["nodes"][place + 1 :]]
+                assert not await included(proof=[{**part, "nodes": nodes}]), (place, byte)
+        for nodes in (part["nodes"][:-1], [*part["nodes"], part["nodes"][0]]):
+            assert not await included(proof=[{**part, "nodes": nodes}])
 
     serve(tmp_path, test)
 
 
 def ranged(*nodes: bytes) -> list[dict[str, object]]:
     """A range proof of namespaced hashes with these bytes in them."""
-    return [{"start": 0, "end": 1, "nodes": [to_base64(ONE + ONE + node) for node in nodes]}]
+    nodes_in_json = [to_base64(ONE + ONE + node) for node in nodes]
+    return [{"start": 0, "end": 1, "nodes": nodes_in_json, "is_max_namespace_ignored": True}]
 
 
 @pytest.mark.parametrize(
@@ -169,10 +181,6 @@ def ranged(*nodes: bytes) -> list[dict[str, object]]:
         [{"start": True, "end": 1, "nodes": []}],
         ranged(),
         ranged(b"short"),
-        ranged(bytes(32)),
-        ranged(bytes(32), bytes(32), bytes(31) + b"\1"),
-        ranged(*[b"\xff" * 32] * 3),
-        ranged(bytes(32), bytes(32), bytes(32), bytes(32)),
     ],
 )
 def test_what_is_no_proof_is_refused(tmp_path: Path, proof: object) -> None:
@@ -180,6 +188,23 @@ def test_what_is_no_proof_is_refused(tmp_path: Path, proof: object) -> None:
         height = await three(call)
         with pytest.raises(Failure, match="proof"):
             await call("blob.Included", height, to_base64(ONE), proof, commitment(ONE, FIRST))
+
+    serve(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        (bytes(32),),
+        (bytes(32), bytes(32), bytes(31) + b"\1"),
+        (b"\xff" * 32,) * 3,
+        (bytes(32),) * 4,
+    ],
+)
+def test_nodes_that_do_not_fit_together_show_nothing(tmp_path: Path, nodes: tuple[bytes, ...]) -> None:
+    async def test(lone: Lone, call: Call) -> None:
+        height = await three(call)
+        assert await call("blob.Included", height, to_base64(ONE), ranged(*nodes), commitment(ONE, FIRST)) is False
 
     serve(tmp_path, test)
 

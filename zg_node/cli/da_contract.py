@@ -1,4 +1,4 @@
-"""The contract of data availability of a running network, as the holders' commands ask and call it."""
+"""The contract of data availability of a running network, as the commands of holders and payers ask and call it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from zg_node.cli.client import RpcClient
 from zg_node.cli.contract import Contract
 from zg_node.contracts import da
+from zg_node.contracts.abi import interface
 from zg_node.contracts.da import DATA_AVAILABILITY, BlobInfo, DataConfig, HolderInfo
 from zg_node.da.certificate import Blob
+from zg_node.errors import InvalidRequest, Unavailable
+from zg_node.keys import checksum
+from zg_node.rpc.errors import HISTORY_PRUNED
 
 PAGE = 100
 """Certificates asked for at once."""
+LOGS_BLOCKS = 10_000
+"""Blocks whose events are asked for at once; fewer where the node allows fewer."""
 
 SENTENCES = {
     "HolderExists": "this key is a holder already: see `zg-node da holder`",
@@ -66,6 +72,45 @@ class HoldersClient:
             if len(page) < PAGE:
                 return
             first += PAGE
+
+    def blob(self, blob_id: bytes) -> BlobInfo:
+        """A blob, requested or not."""
+        return da.decode_blob_info(self.contract.call("blobInfo", blob_id))
+
+    def requested(self, commitment: bytes) -> tuple[bytes, ...]:
+        """The ids under which a blob was requested, as far back as the node has blocks. Raises Unavailable."""
+        found: dict[bytes, None] = {}
+        last, span = self.node.quantity("eth_blockNumber"), LOGS_BLOCKS
+        while last >= 0:
+            first = max(0, last + 1 - span)
+            try:
+                found |= dict.fromkeys(self._requested_in(commitment, first, last))
+            except InvalidRequest as error:  # more blocks than the node allows, or from before its first one
+                if span > 1:
+                    span //= 2
+                    continue
+                if error.code != HISTORY_PRUNED:
+                    raise
+                break
+            last = first - 1
+        return tuple(found)
+
+    def _requested_in(self, commitment: bytes, first: int, last: int) -> list[bytes]:
+        """Of the blocks `first` to `last`."""
+        requested = next(event for event in interface("DataAvailability").events.values() if event.name == "Requested")
+        logs = self.node.call(
+            "eth_getLogs",
+            {
+                "address": checksum(DATA_AVAILABILITY),
+                "topics": ["0x" + requested.topic.hex(), None, "0x" + commitment.hex()],
+                "fromBlock": hex(first),
+                "toBlock": hex(last),
+            },
+        )
+        try:
+            return [bytes.fromhex(str(log["topics"][1]).removeprefix("0x")) for log in logs]
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            raise Unavailable(f"{self.node.url} answered eth_getLogs with something else") from error
 
 
 def first_epoch(block: int, epoch_blocks: int) -> int:

@@ -9,6 +9,7 @@ import click
 
 from zg_node.cli import home as homes
 from zg_node.cli.da_contract import HoldersClient, claimable, first_epoch, status
+from zg_node.cli.da_refund import refund
 from zg_node.cli.options import client, home_option, json_option, node_option
 from zg_node.cli.output import show
 from zg_node.cli.signer import signer_options
@@ -173,5 +174,5 @@ def _holder(options: dict[str, Any]) -> bytes:
     return named if named is not None else key_of(options["home"], "name a holder with --holder")
 
 
-COMMANDS = (register, add_stake, leave, withdraw, claim, collect, holder)
+COMMANDS = (register, add_stake, leave, withdraw, claim, collect, refund, holder)
 """Of the group `da`."""

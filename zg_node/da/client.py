@@ -153,7 +153,7 @@ class Client:
             if known is not None:
                 await self._renew(known.blob, header, held)
                 return known
-            await self._connected()
+            await self._connected(progress)
             progress.stage = Stage.PAYING
             blob = await self._pay(commitment, len(data), quorum, epochs)
             try:
@@ -191,9 +191,10 @@ class Client:
             log.warning("da commitment=0x%s is certified, and not kept by a quorum: %s", blob.commitment.hex(), error)
         self._linger(dispersal, held.pop_all())
 
-    async def _connected(self) -> None:
+    async def _connected(self, progress: PutProgress) -> None:
         """Wait for the connections to a quorum's holders. Raises Unavailable when they do not come."""
         holders = await self._ledger.holders(self._ledger.epoch())
+        progress.quorum = holders.quorum
         deadline = asyncio.get_running_loop().time() + self._patience.connect_s
         while True:
             stake = sum(holder.stake for holder in holders.holders if self._lines.peer_of(holder) is not None)

@@ -1,12 +1,13 @@
 """The holder's side of an offer: nothing is signed that is not paid, of the code, and on disk.
 
-    offer ─▶ header, epoch ─▶ our rows ─▶ paid? ─▶ pull ─▶ verify ─▶ store ─ fsync ─▶ sign
-                                                    ▲                 │
-                                                    └── next part ────┘
+    offer ─▶ header, epoch ─▶ our rows ─┬─▶ paid? ─▶ pull ─▶ verify ─▶ store ─ fsync ─┬─▶ sign
+                                        │             ▲                 │           │
+                                        │             └── next part ────┘           │
+                                        └─▶ all here before: read them again ───────┘
 
 Rows come in parts that fit into one answer each; those that verified stay when a later part does not, so that another
 attempt goes on from there. Whose rows with their paths would be longer than a blob asks for the blob and encodes it. An
-offer that comes again gets the same signature again.
+offer that comes again gets the same signature again, once everything was read; what was lost meanwhile is pulled again.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ PULLED_MAX_BYTES: Final = 512 << 20
 """What all that are pulled from may hold in memory."""
 ENCODE_MAX_BYTES: Final = 8 << 20
 """Longer blobs are not encoded here: their rows are pulled."""
+READ_BYTES: Final = 2 << 20
+"""Of rows that are read at a time when they are offered again."""
 ASK_TIMEOUT_S: Final = 15.0
 OFFER_TIMEOUT_S: Final = 30.0
 """For all parts together, and a second more for each SLOWEST_BYTES_PER_S."""
@@ -118,8 +121,7 @@ class Custodian:
         if offer.blob.length != header.length:
             raise InvalidMessage("offer: another length than its header's")
         pull = _Pull(peer, offer, header, await self._ours(offer.blob))
-        if not self._complete(pull):
-            await self._once(pull)
+        await self._once(pull)
         await self._run(self._store.sync)
         if not self._complete(pull):
             raise Unavailable("the blob was let go meanwhile")
@@ -148,6 +150,17 @@ class Custodian:
         kept = self._store.kept(pull.blob)
         return kept is not None and kept.has_checksums and not self._store.lacking(pull.blob, pull.wanted)
 
+    def _sound(self, pull: _Pull) -> bool:
+        """Whether every row of ours is here as it was written, by reading; in the executor. What is not is lacking from
+        then on."""
+        if not self._complete(pull):
+            return False
+        self._store.checksums(pull.blob)
+        step = max(1, READ_BYTES // (pull.header.row_bytes + pull.path_bytes))
+        for start in range(0, len(pull.wanted), step):
+            self._store.rows(pull.blob, pull.wanted[start : start + step])
+        return self._complete(pull)
+
     async def _once(self, pull: _Pull) -> None:
         """Pull, or wait for what is under way already from the same peer; it goes on when nobody waits any more."""
         key = (pull.peer, pull.blob)
@@ -167,6 +180,8 @@ class Custodian:
     async def _pull(self, pull: _Pull) -> None:
         """Have every row of ours in the store. Raises InvalidMessage, Unavailable."""
         async with self._turns.take(pull.peer, pull.memory_bytes):
+            if await self._run(self._sound, pull):
+                return
             if not await self._ledger.paid(pull.blob):
                 raise Unavailable("no paid request for the blob is final here")
             self._store.check_room(pull.disk_bytes)

@@ -72,9 +72,14 @@ class Repair:
         """Get what we lack of live blobs."""
         done = Repaired()
         for certified in live:
-            done += await self.mend(certified.blob, await self._ours(certified))
+            try:
+                done += await self.mend(certified.blob, await self._ours(certified))
+            except Unavailable as error:
+                log.info("da commitment=0x%s: who keeps it is not known: %s", certified.blob.commitment.hex(), error)
+                done += Repaired(failed=1)
         if done.blobs or done.failed:
-            log.info(
+            log.log(
+                logging.WARNING if done.failed else logging.INFO,
                 "da handover epoch=%d blobs=%d rows=%d received_bytes=%d failed=%d",
                 self._ledger.epoch(), done.blobs, done.rows, done.received_bytes, done.failed,
             )  # fmt: skip
@@ -90,7 +95,7 @@ class Repair:
             try:
                 return await self._fetch(blob, lacking or tuple(wanted[:1]))
             except Unavailable as error:
-                log.warning("da commitment=0x%s rows=%d not repaired: %s", blob.commitment.hex(), len(lacking), error)
+                log.info("da commitment=0x%s rows=%d not repaired: %s", blob.commitment.hex(), len(lacking), error)
                 return Repaired(failed=1)
 
     async def _fetch(self, blob: Blob, lacking: tuple[int, ...]) -> Repaired:
@@ -131,17 +136,14 @@ class Repair:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def _ours(self, certified: Certified) -> tuple[int, ...]:
-        """The rows of a live blob that we have to keep now; none when this epoch's set is not known here."""
+        """The rows of a live blob that we have to keep now. Raises Unavailable while a set is not known here."""
         blob = certified.blob
         rows: dict[int, None] = {}
-        try:
-            for epoch in dict.fromkeys((blob.epoch, self._ledger.epoch())):
-                assignment = await assignment_in(self._ledger, blob, epoch)
-                index = assignment.holders.index_of(self._signer)
-                if index is not None and (epoch != blob.epoch or index in certified.signers):
-                    rows |= dict.fromkeys(assignment.rows_of(index))
-        except Unavailable as error:
-            log.info("da commitment=0x%s: who keeps it is not known: %s", blob.commitment.hex(), error)
+        for epoch in dict.fromkeys((blob.epoch, self._ledger.epoch())):
+            assignment = await assignment_in(self._ledger, blob, epoch)
+            index = assignment.holders.index_of(self._signer)
+            if index is not None and (epoch != blob.epoch or index in certified.signers):
+                rows |= dict.fromkeys(assignment.rows_of(index))
         return tuple(rows)
 
 

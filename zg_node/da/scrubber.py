@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -27,10 +26,12 @@ RATE_BYTES_PER_S: Final = 8 << 20
 PIECE_BYTES: Final = 2 << 20
 LOOK_S: Final = 10.0
 """Between two looks at what others found damaged as they read it."""
+LOOKS_FIRST: Final = 6
+"""Looks before the first walk over everything."""
 LOOKS_A_WALK: Final = 60
-"""Looks from one walk over everything to the next."""
-MENDS_MAX: Final = 3
-"""Attempts at one blob from one walk to the next."""
+"""Looks from one walk to the next."""
+PAUSE_MAX: Final = 30
+"""Looks before what could not be repaired is tried again, at most: it is one at first, and twice as many each time."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -53,6 +54,18 @@ class Walk:
     """With those of which only the checksums are damaged."""
 
 
+@dataclass(slots=True)
+class _Broken:
+    """A blob of which something is damaged, and could not be repaired so far."""
+
+    rows: int = 0
+    """That were counted as damaged."""
+    pause: int = 0
+    """Looks to the next attempt, from the last one on."""
+    due: int = 0
+    """The look of the next attempt."""
+
+
 class Scrubber:
     """One a node; on the event loop, it reads in `executor`."""
 
@@ -71,25 +84,31 @@ class Scrubber:
         self._metrics = metrics
         self._rate_bytes_per_s = rate_bytes_per_s
         self._sleep = sleep
-        self._mends: Counter[Blob] = Counter()
+        self._looks = 0
+        self._broken: dict[Blob, _Broken] = {}
 
     async def run(self) -> None:
         """Look and walk until cancelled."""
+        looks = LOOKS_FIRST
         while True:
-            for _ in range(LOOKS_A_WALK):
+            for _ in range(looks):
                 await self._sleep(LOOK_S)
                 await self.look()
             await self.walk()
+            looks = LOOKS_A_WALK
 
     async def look(self) -> None:
         """Have repaired what is known to be damaged."""
-        for blob in self._store.damaged():
-            if self._mends[blob] < MENDS_MAX:
+        self._looks += 1
+        damaged = self._store.damaged()
+        for blob in self._broken.keys() - set(damaged):
+            del self._broken[blob]
+        for blob in damaged:
+            if blob not in self._broken or self._broken[blob].due <= self._looks:
                 await self._repair(blob)
 
     async def walk(self) -> Walk:
         """Read everything once, and have repaired what is damaged."""
-        self._mends.clear()
         read_bytes = damaged_rows = damaged_blobs = 0
         for blob in self._store.blobs():
             read_bytes += await self._read(blob)
@@ -121,19 +140,29 @@ class Scrubber:
         if kept is None:
             return
         damaged = tuple(sorted(kept.damaged))
-        self._mends[blob] += 1
-        self._metrics.damaged.inc(len(damaged))
-        log.warning("da commitment=0x%s damaged_rows=%d on disk", blob.commitment.hex(), len(damaged))
-        wanted = damaged or tuple(sorted(kept.rows()))[:1]
+        broken = self._broken.setdefault(blob, _Broken())
+        if not broken.pause or len(damaged) > broken.rows:
+            log.warning(
+                "da commitment=0x%s on disk: damaged_rows=%d damaged_checksums=%d",
+                blob.commitment.hex(), len(damaged), kept.bad_checksums,
+            )  # fmt: skip
+        self._metrics.damaged.inc(max(0, len(damaged) - broken.rows))
+        broken.rows = max(broken.rows, len(damaged))
+        broken.pause = min(max(1, 2 * broken.pause), PAUSE_MAX)
+        broken.due = self._looks + broken.pause
         try:
-            done = await self._mender.mend(blob, wanted)
+            done = await self._mender.mend(blob, damaged or tuple(sorted(kept.rows()))[:1])
         except ZgError as error:
             log.warning("da commitment=0x%s not repaired: %s", blob.commitment.hex(), error)
-        else:
-            log.info(
-                "da commitment=0x%s repaired_rows=%d received_bytes=%d",
-                blob.commitment.hex(), done.rows, done.received_bytes,
-            )  # fmt: skip
+            return
+        if done.failed:
+            log.warning("da commitment=0x%s damaged_rows=%d not repaired", blob.commitment.hex(), len(damaged))
+            return
+        self._broken.pop(blob, None)
+        log.info(
+            "da commitment=0x%s repaired_rows=%d received_bytes=%d",
+            blob.commitment.hex(), done.rows, done.received_bytes,
+        )  # fmt: skip
 
     async def _in_executor(self, work: Callable[[], object]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -7,11 +7,13 @@
 
 So what the index names was durable before. Bytes behind the last extent that it names are of nobody, and are cut off
 at the start. A row that does not read as it was written is damaged: it counts as lacking until it is added again, and
-the newest extent that has a row is the one that counts.
+the newest extent that has a row is the one that counts. Of a damaged index the sound records are kept: the rows that
+the others named are lacking, and fetched again like any that are.
 """
 
 from __future__ import annotations
 
+import errno
 import re
 import threading
 from collections.abc import Sequence
@@ -34,6 +36,7 @@ from zg_node.da.extent import (
 from zg_node.da.messages import Row
 from zg_node.da.rowfiles import RowFiles
 from zg_node.db.files import AppendFile
+from zg_node.db.salvage import salvage
 from zg_node.db.segments import Segments
 from zg_node.errors import Corrupt, InvalidMessage
 
@@ -119,9 +122,15 @@ class Shelf:
         self._lock = threading.Lock()
         self._pending: list[bytes] = []
         self._writer: _Writer | None = None
-        index = Segments(directory, "index", files)
-        ends = self._replay(index)
-        index.close()
+        self.damage: str | None = None
+        """What was wrong with the index; None when nothing was."""
+        try:
+            ends = self._replay()
+        except Corrupt as error:
+            self.damage = str(error)
+            self.blobs.clear()
+            salvage(directory, "index", files)
+            ends = self._replay()
         self._sizes = self._listed()
         self._cut_back(ends)
         self._number = max([1, *self._sizes])
@@ -139,7 +148,7 @@ class Shelf:
 
     def add(self, blob: Blob, header: bytes, checksums: bytes, rows: Sequence[Row]) -> int:
         """Write what is not here yet of `rows`, all of the blob's lengths, and of `checksums`; returns the bytes
-        written, which are not durable yet. Raises OSError, InvalidMessage for the header."""
+        written, which are not durable yet. Raises OSError, Corrupt, InvalidMessage for the header."""
         with self._lock:
             self._open()
             kept = self.blobs.get(blob) or Kept.of(blob, header)
@@ -168,7 +177,7 @@ class Shelf:
             self.damaged.discard(blob)
 
     def sync(self) -> None:
-        """Make durable what was added before. Raises OSError: that must be taken for lost then."""
+        """Make durable what was added before. Raises OSError, Corrupt: that must be taken for lost then."""
         with self._lock:
             pending, self._pending = self._pending, []
             if not pending:
@@ -178,6 +187,8 @@ class Shelf:
         for record in pending:
             writer.index.append([record])
         writer.index.sync()
+        if not self._files.exists(self._path(self._number)):
+            raise FileNotFoundError(errno.ENOENT, f"{self.directory} was removed meanwhile")
         if writer.index.size() > INDEX_MAX_BYTES:
             writer.index.rotate()
         if self._sizes[self._number] > FILE_MAX_BYTES:
@@ -279,9 +290,10 @@ class Shelf:
         numbers = [int(found[1]) for name in names if (found := re.fullmatch(r"(\d{8})\.rows", name))]
         return {number: self._files.size(self._path(number)) for number in sorted(numbers)}
 
-    def _replay(self, index: Segments) -> dict[int, int]:
-        """Read the index; file → the end of the last extent in it."""
+    def _replay(self) -> dict[int, int]:
+        """Read the index; file → the end of the last extent in it. Raises Corrupt."""
         ends: dict[int, int] = {}
+        index = Segments(self.directory, "index", self._files)
         try:
             for _, payload in index.records():
                 record = decode_record(payload)
@@ -289,11 +301,15 @@ class Shelf:
                     self.blobs.pop(record.blob, None)
                     continue
                 kept = self.blobs.setdefault(record.blob, Kept.of(record.blob, record.header))
+                if record.extent in kept.extents:  # twice, when the power went while the index was salvaged
+                    kept.extents.remove(record.extent)
                 kept.extents.append(record.extent)
                 end = record.extent.offset + record.extent.size(kept.slot_bytes)
                 ends[record.extent.file] = max(ends.get(record.extent.file, 0), end)
         except InvalidMessage as error:
             raise Corrupt(f"{self.directory}: {error}") from error
+        finally:
+            index.close()
         return ends
 
     def _cut_back(self, ends: dict[int, int]) -> None:

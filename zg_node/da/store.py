@@ -34,7 +34,7 @@ class Store:
 
     def __init__(self, directory: Path, capacity_bytes: int, files: RowFiles = SYSTEM) -> None:
         """Open or create; what is there then is durable. `capacity_bytes` bounds the rows with their paths. Raises
-        Corrupt, with what to do, when an index is damaged."""
+        Corrupt, with what to do, for an index of another form; of a damaged one it keeps what is sound, and warns."""
         self.capacity_bytes = capacity_bytes
         self._directory = directory
         self._files = files
@@ -95,8 +95,8 @@ class Store:
             try:
                 shelf = self._shelf(blob.expiry)
                 written = shelf.add(blob, header, checksums, rows)
-            except OSError as error:
-                raise Unavailable(f"rows cannot be written: {error.strerror}") from error
+            except (OSError, Corrupt) as error:
+                raise Unavailable(f"rows cannot be written: {_reason(error)}") from error
             self._added += 1
             shelf.touched = self._added
             own = self._by_commitment.setdefault(blob.commitment, [])
@@ -115,8 +115,8 @@ class Store:
             try:
                 for shelf in shelves:
                     shelf.sync()
-            except OSError as error:
-                self._failure = f"rows could not be made durable: {error.strerror}"
+            except (OSError, Corrupt) as error:
+                self._failure = f"rows could not be made durable: {_reason(error)}"
                 log.error("da store failed: %s; restart the node when the disk is well", error)
                 self._check_failure()
             self._synced = covered
@@ -180,12 +180,18 @@ class Store:
     def _open(self, expiry: int) -> Shelf:
         directory = self._directory / str(expiry)
         try:
-            return Shelf(directory, self._files)
+            shelf = Shelf(directory, self._files)
         except Corrupt as error:
             raise Corrupt(
-                f"the index of the stored rows is damaged: {error}. Remove {directory}, and the node fetches its rows "
-                "from the other holders again"
+                f"the index of the stored rows cannot be read: {error}. Remove {directory}, and the node fetches its "
+                "rows from the other holders again"
             ) from error
+        if shelf.damage is not None:
+            log.warning(
+                "da index damaged: %s; kept_blobs=%d, what else was named there is fetched from other holders",
+                shelf.damage, len(shelf.blobs),
+            )  # fmt: skip
+        return shelf
 
     def _unlist(self, blob: Blob) -> None:
         own = self._by_commitment.get(blob.commitment, [])
@@ -193,3 +199,7 @@ class Store:
             own.remove(blob)
         if not own:
             self._by_commitment.pop(blob.commitment, None)
+
+
+def _reason(error: OSError | Corrupt) -> str | None:
+    return error.strerror if isinstance(error, OSError) else str(error)

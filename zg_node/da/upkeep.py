@@ -1,12 +1,15 @@
 """What a holder does when an epoch begins: let go of what is over, take over what is its own now.
 
 epoch ─▶ prune the expired ─▶ forget what was never certified ─▶ hand over ─▶ wait for the next
+           ▲                                                          │
+           └────────── again, after a pause that grows ◀── something is lacking still
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Set
 from concurrent.futures import Executor
 from typing import Final, TypeVar
@@ -26,7 +29,9 @@ Sleep = Callable[[float], Awaitable[None]]
 PAGE_BLOBS: Final = 256
 """Live blobs that are asked of the chain at a time."""
 POLL_S: Final = 2.0
-RETRY_S: Final = 30.0
+RETRY_FIRST_S: Final = 5.0
+"""Before what failed is tried again; twice as long each time, up to RETRY_MAX_S."""
+RETRY_MAX_S: Final = 300.0
 GRACE_EPOCHS: Final = 2
 """Epochs that a blob without certificate is kept: its own, and one in which a certificate may still come."""
 
@@ -51,20 +56,13 @@ class Upkeep:
         self._sleep = sleep
 
     async def run(self) -> None:
-        """Do it at the start, and with every new epoch, until cancelled."""
-        done = -1
+        """Do it at the start and with every new epoch, again until nothing is lacking, until cancelled."""
         while True:
-            epoch = self._ledger.epoch()
-            if epoch == done:
-                await self._sleep(POLL_S)
-                continue
-            try:
-                await self.begin(epoch)
-            except Unavailable as error:
-                log.info("da epoch=%d upkeep waits: %s", epoch, error)
-                await self._sleep(RETRY_S)
-            else:
-                done = epoch
+            epoch, pause_s = self._ledger.epoch(), RETRY_FIRST_S
+            while self._ledger.epoch() == epoch:
+                done = await self._try(epoch)
+                await self._wait(epoch, math.inf if done else pause_s)
+                pause_s = min(2 * pause_s, RETRY_MAX_S)
 
     async def begin(self, epoch: int) -> Repaired:
         """What there is to do in a new epoch. Raises Unavailable when the chain does not answer yet."""
@@ -75,6 +73,20 @@ class Upkeep:
         if freed or forgotten:
             log.info("da epoch=%d pruned_bytes=%d forgotten_blobs=%d", epoch, freed, forgotten)
         return await self._repair.hand_over(live)
+
+    async def _try(self, epoch: int) -> bool:
+        """Whether nothing is left to do in an epoch."""
+        try:
+            return not (await self.begin(epoch)).failed
+        except Unavailable as error:
+            log.info("da epoch=%d upkeep waits: %s", epoch, error)
+            return False
+
+    async def _wait(self, epoch: int, duration_s: float) -> None:
+        """Until an epoch is over, at most so long."""
+        while duration_s > 0 and self._ledger.epoch() == epoch:
+            await self._sleep(min(POLL_S, duration_s))
+            duration_s -= POLL_S
 
     async def _live(self) -> list[Certified]:
         live: list[Certified] = []

@@ -74,11 +74,8 @@ class Segments:
         if not 0 < length <= RECORD_MAX_BYTES:
             raise ValueError(f"a record of {length} bytes")
         start = self._sizes[self.current]
-        crc = zlib.crc32(_PLACE.pack(self.current, start, length))
-        for part in parts:
-            crc = zlib.crc32(part, crc)
         try:
-            self._file.write([_HEAD.pack(_MAGIC, length, crc), *parts])
+            self._file.write([record_head(self.current, start, parts), *parts])
         except OSError:
             self._file.truncate(start)
             raise
@@ -167,10 +164,35 @@ class Segments:
             return
         if offset < durable:
             raise Corrupt(f"{path}: bad record at byte {offset}, and {durable} bytes were durable")
-        if _sound_record_after(data, number, offset):
+        if any(True for _ in sound_records(data, number, offset + 1)):
             raise Corrupt(f"{path}: bad record at byte {offset}, with sound ones after it")
         self._files.cut(path, offset)
         self._sizes[number] = offset
+
+
+def record_head(segment: int, offset: int, parts: Sequence[bytes]) -> bytes:
+    """What stands before a payload, given in parts, of a record at that place."""
+    length = sum(map(len, parts))
+    crc = zlib.crc32(_PLACE.pack(segment, offset, length))
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    return _HEAD.pack(_MAGIC, length, crc)
+
+
+def sound_records(data: bytes, segment: int, offset: int = 0) -> Iterator[bytes]:
+    """The payloads of the sound records from `offset` on, whatever lies between them.
+
+    A payload may be full of false beginnings, on purpose: the search gives up after SEARCH_MAX_BYTES."""
+    searched = 0
+    while searched < SEARCH_MAX_BYTES and (offset := data.find(_MAGIC, offset)) >= 0:
+        payload = _record_at(data, segment, offset)
+        if payload is not None:
+            yield payload
+            offset += _HEAD.size + len(payload)
+            continue
+        length = int.from_bytes(data[offset + 4 : offset + 8], "big")
+        searched += length if length < len(data) - offset else 0
+        offset += 1
 
 
 def _record_at(data: bytes, segment: int, offset: int) -> bytes | None:
@@ -183,16 +205,3 @@ def _record_at(data: bytes, segment: int, offset: int) -> bytes | None:
         return None
     payload = data[start : start + length]
     return payload if zlib.crc32(payload, zlib.crc32(_PLACE.pack(segment, offset, length))) == crc else None
-
-
-def _sound_record_after(data: bytes, segment: int, offset: int) -> bool:
-    """Whether a sound record stands anywhere behind the bad one at `offset`: damage then, not a torn tail.
-
-    A payload may be full of false beginnings, on purpose: the search gives up after SEARCH_MAX_BYTES."""
-    searched = 0
-    while searched < SEARCH_MAX_BYTES and (offset := data.find(_MAGIC, offset + 1)) >= 0:
-        if _record_at(data, segment, offset) is not None:
-            return True
-        length = int.from_bytes(data[offset + 4 : offset + 8], "big")
-        searched += length if length < len(data) - offset else 0
-    return False

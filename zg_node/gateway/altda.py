@@ -6,8 +6,8 @@
     GET  /health                            → 200
     ?commitment_mode=standard    on /put and /get: commitments as the proxy's standard mode has them
 
-400 for what does not parse, 404 for a blob that no certificate names any more, 413 and 503 as in HTTP: after a 503 a
-batcher tries again, or falls back on Ethereum.
+400 for what does not parse, 404 for a blob that no certificate of that epoch and quorum names any more, 413 and 503 as
+in HTTP: after a 503 a batcher tries again, or falls back on Ethereum.
 """
 
 from __future__ import annotations
@@ -86,9 +86,10 @@ class AltDa:
                 commitment = self._keccaks.find(digest)
                 if commitment is None:
                     raise UnknownBlob(f"no blob with keccak 0x{digest.hex()} was stored here")
-            case Locator(commitment):
-                pass
-        return Response(HTTPStatus.OK, await self._blobs.get(commitment))
+                blob = await self._blobs.get(commitment)
+            case Locator() as locator:
+                blob = await self._blobs.get_at(locator)
+        return Response(HTTPStatus.OK, blob)
 
 
 def _target(target: bytes) -> tuple[list[str], Mode]:

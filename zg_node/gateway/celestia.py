@@ -117,10 +117,10 @@ class Celestia:
         """(height, namespace, proof, commitment): whether the proof shows that the height has the blob."""
         height, namespace = _height(parameters), namespace_of(_argument(parameters, 1))
         commitment = _commitment(_argument(parameters, 3))
-        proof = await asyncio.to_thread(InclusionProof.of_json, _argument(parameters, 2))
-        if proof.commitment not in await self.heights.certified(height):
-            return False
         try:
+            proof = await asyncio.to_thread(InclusionProof.of_json, _argument(parameters, 2), namespace)
+            if proof.commitment not in await self.heights.certified(height):
+                return False
             entry = await asyncio.to_thread(proof.check, namespace)
             blob = await self.heights.record(proof.commitment, entry)
         except InvalidMessage:

@@ -86,8 +86,9 @@ class InclusionProof:
         ]
 
     @classmethod
-    def of_json(cls, value: object) -> InclusionProof:
-        """Raises InvalidRequest for what `to_json` does not give; some clients leave the list around it away."""
+    def of_json(cls, value: object, namespace: bytes) -> InclusionProof:
+        """Raises InvalidRequest for what has another form than `to_json` gives, InvalidMessage for what has the form
+        and is not what it gives; some clients leave the list around it away, and some an empty `leaf_hash`."""
         if isinstance(value, list) and len(value) == 1:
             (value,) = value
         if not isinstance(value, dict):
@@ -95,16 +96,18 @@ class InclusionProof:
         start, end, nodes = (value.get(name) for name in ("start", "end", "nodes"))
         if type(start) is not int or type(end) is not int or not isinstance(nodes, list):
             raise InvalidRequest("a range proof has start, end and nodes")
-        packed = b"".join(map(_piece, nodes))
+        packed = b"".join(_piece(node, namespace) for node in nodes)
         if len(packed) < _LENGTHS.size:
             raise InvalidRequest("a proof without nodes")
+        if value.get("leaf_hash") not in (None, "") or value.get("is_max_namespace_ignored") is not True:
+            raise InvalidMessage("a proof of presence has no leaf hash, and ignores the greatest namespace")
         cell, path, namespace_proof = _LENGTHS.unpack_from(packed)
         _bound("cell", cell, CELL_HELD_BYTES)
         _bound("path", path, PATH_MAX_BYTES)
         _bound("namespace proof", namespace_proof, NAMESPACE_PROOF_MAX_BYTES)
         cuts = list(accumulate((_LENGTHS.size, HEADER_BYTES, cell, path, namespace_proof)))
         if len(packed) != cuts[-1] + -cuts[-1] % NODE_HASH_BYTES or any(packed[cuts[-1] :]):
-            raise InvalidRequest(f"a proof of {len(nodes)} nodes, which are not as many as its parts need")
+            raise InvalidMessage(f"a proof of {len(nodes)} nodes, which are not as many as its parts need")
         return cls(start, end, *(packed[begin:stop] for begin, stop in pairwise(cuts)))
 
 
@@ -116,14 +119,16 @@ def entries(bundle: bytes, namespace: bytes) -> Sequence[BundledBlob]:
         return ()
 
 
-def _piece(node: object) -> bytes:
-    """What a node carries."""
+def _piece(node: object, namespace: bytes) -> bytes:
+    """What a node carries. Raises InvalidRequest, InvalidMessage when it is not of the namespace alone."""
     data = of_base64(node, "a proof's node")
     if len(data) != NODE_SPAN_BYTES + NODE_HASH_BYTES:
         raise InvalidRequest(f"a proof's node of {len(data)} bytes: it has {NODE_SPAN_BYTES + NODE_HASH_BYTES}")
+    if data[:NODE_SPAN_BYTES] != namespace + namespace:
+        raise InvalidMessage("a proof's node is of another namespace")
     return data[NODE_SPAN_BYTES:]
 
 
 def _bound(name: str, size: int, most: int) -> None:
     if size > most:
-        raise InvalidRequest(f"a {name} of {size} bytes: at most {most} belong to a proof")
+        raise InvalidMessage(f"a {name} of {size} bytes: at most {most} belong to a proof")

@@ -126,6 +126,6 @@ class Requests:
 
 
 def _lacks_signatures(job: PutJob) -> bool:
-    """Whether a failed put was paid for and offered, and too little stake signed."""
+    """Whether a put failed because too little stake signed, or could be reached to sign."""
     error = job.task.exception() if job.task.done() and not job.task.cancelled() else None
     return isinstance(error, Unavailable) and job.progress.quorum > 0 and job.progress.stake < job.progress.quorum
