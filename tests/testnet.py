@@ -108,11 +108,11 @@ class Validators:
         self.line = text
         self.ready = json.loads(text)
 
-    def stop(self) -> int:
-        """SIGTERM, then wait for the command and all that it started; returns the exit code."""
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, then wait for the command and all that it started; returns the exit code."""
         assert self._process is not None
         family = self.family()
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(number)
         try:
             code = self._process.wait(STOP_TIMEOUT_S)
         finally:

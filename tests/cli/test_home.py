@@ -28,6 +28,15 @@ def test_someone_elses_directory_is_not_taken(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.tex").exists()
 
 
+def test_a_nodes_directory_may_hold_keys_before_and_a_development_networks_may_not(tmp_path: Path) -> None:
+    (tmp_path / homes.KEYS).mkdir()
+    (tmp_path / homes.KEYS / "kept").write_text("")
+    with pytest.raises(InvalidConfig, match="not empty"):
+        homes.begin(tmp_path, "devnet")  # whose --reset would remove them
+    homes.begin(tmp_path, "node")
+    assert (tmp_path / homes.KEYS / "kept").exists()
+
+
 def test_a_home_is_begun_once(tmp_path: Path) -> None:
     homes.begin(tmp_path / "home", "node")
     with pytest.raises(InvalidConfig, match="is a data directory already"):

@@ -16,7 +16,7 @@ import pytest
 
 from tests.devnet import PROGRAM, NotReady
 from tests.jsonrpc import Client
-from tests.running_node import RunningNode, alive, is_free
+from tests.running_node import RunningNode, alive, free_ports, is_free
 from tests.testnet import Validators, await_head, eventually, final, heads
 from tests.transfers import transfer
 from zg_node.bench.process import tree
@@ -135,7 +135,9 @@ def test_the_others_go_on_without_a_killed_node_and_it_catches_up(network: Valid
         again.close()
 
 
-@pytest.mark.parametrize(("option", "number"), [("--validators", 3), ("--shards", 3), ("--holders", 1)])
+@pytest.mark.parametrize(
+    ("option", "number"), [("--validators", 3), ("--shards", 3), ("--holders", 1), ("--epoch-blocks", 999)]
+)
 def test_another_size_than_the_directory_holds_is_refused(network: Validators, option: str, number: int) -> None:
     refused = subprocess.run(
         [*network.command, option, str(number)], capture_output=True, text=True, timeout=60, check=False
@@ -145,7 +147,17 @@ def test_another_size_than_the_directory_holds_is_refused(network: Validators, o
     assert "holds a network of 4 validators, 0 more holders and 2 shards" in refused.stderr
 
 
-def test_sigterm_ends_every_child_and_the_next_start_goes_on(tmp_path: Path) -> None:
+def test_a_running_network_is_not_given_other_ports(network: Validators) -> None:
+    before = [(Path(node["home"]) / "config.toml").read_text() for node in network.nodes]
+    moved = [free_ports(12) + 4 * i for i in range(3)]
+    options = [f"--{name}-port={port}" for name, port in zip(("http", "metrics", "p2p"), moved, strict=True)]
+    refused = zg("testnet", "--datadir", network.datadir, *options)
+    assert refused.returncode == 2
+    assert "another zg-node is using" in refused.stderr
+    assert [(Path(node["home"]) / "config.toml").read_text() for node in network.nodes] == before
+
+
+def test_a_hangup_or_sigterm_ends_every_child_and_the_next_start_goes_on(tmp_path: Path) -> None:
     network = Validators(tmp_path / "network", tmp_path / "errors", validators=2, shards=1)
     try:
         network.start()
@@ -161,7 +173,9 @@ def test_sigterm_ends_every_child_and_the_next_start_goes_on(tmp_path: Path) -> 
         network.start()
         with network.client(1) as client:
             assert client.call("eth_getBlockByNumber", "0x1", True) == before
-        assert network.stop() == 0
+        family = network.family()
+        assert network.stop(signal.SIGHUP) == 0
+        assert not any(map(alive, family))
     finally:
         network.close()
 
@@ -201,3 +215,4 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path, service: int) -> None:
         network.start()
     assert str(failure.value).startswith(f"exit code 2: Error: port {port}, which node-0 needs, cannot be used")
     assert len(network.said.splitlines()) == 1
+    assert not network.datadir.exists(), "the next start is free to take other ports"

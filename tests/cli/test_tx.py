@@ -125,7 +125,7 @@ def test_a_transaction_that_is_not_final_in_time_says_how_to_ask_again(zg: Run, 
 
 def test_a_balance_is_exact_for_scripts_and_in_coins_for_people(zg: Run, node: ScriptedNode) -> None:
     node.answers["eth_getBalance"] = hex(10**22 + 1)
-    assert "10,000.000000000000000001 coins" in zg("account", "balance", SENDER, "--rpc", node.url).stdout
+    assert "10000.000000000000000001 coins" in zg("account", "balance", SENDER, "--rpc", node.url).stdout
     record = json.loads(zg("account", "balance", SENDER, "--rpc", node.url, "--json").stdout)
     assert record == {"address": SENDER, "balance_wei": str(10**22 + 1), "nonce": 5}
 
@@ -148,6 +148,7 @@ def test_status_shows_every_shard(zg: Run, node: ScriptedNode) -> None:
             "clientVersion": "zg_node/v0.1.0",
             "network": "x",
             "ready": True,
+            "starting": None,
             "peers": "0x3",
             "addresses": [],
         },
@@ -158,6 +159,32 @@ def test_status_shows_every_shard(zg: Run, node: ScriptedNode) -> None:
     assert [shard["target"] for shard in record["shards"]] == [None, 32]
     assert record["peers"] == 3
     assert "/shard/1" in zg("status", "--rpc", node.url).stdout
+
+
+def test_status_waits_while_a_node_joins_and_catches_up(zg: Run, node: ScriptedNode) -> None:
+    info = {"clientVersion": "x", "network": "x", "ready": False, "starting": None, "peers": "0x0", "addresses": []}
+    joining = {"stage": "joining: shard 1, the state of block 64, 3 of 8 pieces", "done": "0x3", "total": "0x8"}
+    behind = {**described(0), "syncing": {"target": "0x20", "blocksPerSecond": 1.5}}
+    steps: list[tuple[dict[str, object], list[dict[str, object]]]] = [
+        ({**info, "starting": joining}, []),
+        (info, [described(0)]),
+        ({**info, "ready": True}, [behind]),
+        ({**info, "ready": True}, [described(0)]),
+    ]
+    asked = iter(steps)
+    shards: list[dict[str, object]] = []
+
+    def node_info() -> dict[str, object]:
+        said, shards[:] = next(asked, steps[-1])
+        return said
+
+    node.answers |= {"zg_nodeInfo": node_info, "zg_shards": lambda: shards}
+    result = zg("status", "--rpc", node.url, "--wait", "--json")
+    assert json.loads(result.stdout)["ready"] is True
+    assert [method for _, method, _ in node.calls].count("zg_nodeInfo") == len(steps) + 1
+    node.answers |= {"zg_nodeInfo": steps[0][0], "zg_shards": []}
+    assert "joining: shard 1, the state of block 64, 3 of 8 pieces" in zg("status", "--rpc", node.url).stdout
+    assert json.loads(zg("status", "--rpc", node.url, "--json").stdout)["starting"]["done"] == 3
 
 
 @pytest.mark.parametrize("shards", [None, 3, [3], [{}], [{**described(0), "index": "x"}]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,11 +11,16 @@ import pytest
 from click.testing import Result
 
 from tests.cli.scripted import RpcError, ScriptedNode
-from tests.devnet import Devnet
+from tests.devnet import PROGRAM, Devnet
+from tests.jsonrpc import Client
+from tests.testnet import final
 from zg_node.cli.staking import SENTENCES
+from zg_node.cli.validator_create import check_unfinished
 from zg_node.cli.values import percent
 from zg_node.contracts import staking
 from zg_node.contracts.abi import Function, interface
+from zg_node.contracts.staking import ValidatorInfo
+from zg_node.errors import InvalidRequest
 from zg_node.execution.genesis import packaged, parse
 from zg_node.keys import checksum
 
@@ -25,6 +31,7 @@ VOTER = GENESIS.validators[0][0]
 FIRST = checksum(staking.validator_address(bytes.fromhex(GENESIS.file.validators[0].pubkey48[2:])))
 OPERATOR = 0
 """The development account that operates it."""
+FINAL_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +65,11 @@ def test_a_validator_is_created_delegated_to_and_left(zg: Run, network: Devnet, 
     created = answer(zg(*create))
     validator = created["validator"]
     assert len(created["transactions"]) == 2  # type: ignore[arg-type]
-    assert answer(zg(*create))["transactions"] == [], "nothing is done twice"
+    again = zg(*create)
+    assert (again.exit_code, again.stdout) == (1, ""), "nothing is done twice"
+    assert (
+        f"has a validator already, {validator}, with 40 coins: `zg-node validator delegate {validator}" in again.stderr
+    )
 
     answer(zg("validator", "delegate", validator, 10, "--dev", 2, *rpc))
     answer(zg("validator", "undelegate", validator, "2.5", "--dev", 2, *rpc))
@@ -113,11 +124,59 @@ def test_too_small_a_stake_is_refused_before_it_is_sent(zg: Run, network: Devnet
     assert "31 coins are too few: at least 32 are needed" in result.output
 
 
+def test_without_waiting_a_validator_is_created_in_two_runs(zg: Run, network: Devnet, tmp_path: Path) -> None:
+    file = tmp_path / "another"
+    file.write_text("6d" * 32)
+    create = ("validator", "create", "--vote-key-file", file, "--dev", 4, "--rpc", network.url, "--json")
+    first = answer(zg(*create, "--timeout", 0))
+    staked = str(first["transactions"][0])  # type: ignore[index]
+    assert f"once {staked} is final" in str(first["next"])
+    with Client(network.url) as client:
+        assert final(client, staked, FINAL_S)["status"] == "0x1"
+    second = answer(zg(*create))
+    assert len(second["transactions"]) == 1  # type: ignore[arg-type]
+    assert "next" not in second
+    assert (
+        answer(zg("validator", "info", first["validator"], "--rpc", network.url, "--json"))["voter"] == first["voter"]
+    )
+
+
+def test_too_little_gas_is_told_from_a_refusal(zg: Run, network: Devnet, tmp_path: Path) -> None:
+    file = tmp_path / "another"
+    file.write_text("6e" * 32)
+    result = zg("validator", "create", "--vote-key-file", file, "--dev", 5, "--gas", 300_000, "--rpc", network.url)
+    assert result.exit_code == 1
+    assert "changed nothing: it ran out of gas, of which --gas allowed 300000" in result.stderr
+    result = zg("validator", "unjail", FIRST, "--dev", OPERATOR, "--gas", 300_000, "--rpc", network.url)
+    assert result.exit_code == 1
+    assert "changed nothing: the validator is not in jail" in result.stderr
+
+
 def test_a_home_without_a_voting_key_says_what_to_do(zg: Run, network: Devnet, tmp_path: Path) -> None:
     assert zg("init", "alpha", "--home", tmp_path / "home").exit_code == 0
     result = zg("validator", "create", "--home", tmp_path / "home", "--dev", 3, "--rpc", network.url)
     assert result.exit_code == 2
     assert "--vote-key-file" in result.output
+
+
+def test_a_vote_keys_password_has_an_option_of_its_own(network: Devnet, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (tmp_path / "chain.toml").write_text(packaged("devnet"))
+    (tmp_path / "password").write_text("a long password")
+    made = ("init", "a", "--home", home, "--genesis", tmp_path / "chain.toml", "--password-file", tmp_path / "password")
+    create = ("validator", "create", "--home", home, "--dev", 3, "--rpc", network.url)
+    for arguments, code in ((made, 0), (create, 2)):
+        command = [*PROGRAM, *map(str, arguments)]
+        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        assert result.returncode == code, result.stderr
+    assert "with --vote-password-file" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["delegate", "undelegate"])
+def test_an_amount_of_nothing_is_refused(zg: Run, command: str) -> None:
+    result = zg("validator", command, FIRST, 0, "--dev", 0, "--rpc", "http://127.0.0.1:1")
+    assert result.exit_code == 2
+    assert "an amount above 0 is needed" in result.stderr
 
 
 # ── answers from a table ────────────────────────────────────────────────────────────────────────────────────────────
@@ -144,6 +203,27 @@ def test_an_answer_of_another_shape_is_one_sentence(zg: Run, scripted: ScriptedN
     result = zg("validator", "list", "--rpc", scripted.url)
     assert result.exit_code in (1, 2)
     assert result.output.count("\n") == 1
+
+
+VOTE_KEY = b"v" * 20
+
+
+def described(voter: bytes, tombstoned: bool) -> ValidatorInfo:
+    amounts = dict.fromkeys(("shares", "self_stake", "commission_owed", "commission_ppm", "next_commission_ppm"), 0)
+    counts = dict.fromkeys(("withdrawal_fee_gwei", "missed", "jailed_until"), 0)
+    return ValidatorInfo(
+        b"a" * 20, b"o" * 20, voter, b"p" * 48, 32 * 10**18, tombstoned=tombstoned, candidate=True, **amounts, **counts
+    )
+
+
+@pytest.mark.parametrize(("tombstoned", "why"), [(True, "was slashed .* never comes back"), (False, "with 32 coins")])
+def test_a_key_whose_validator_is_complete_or_slashed_makes_no_other(tombstoned: bool, why: str) -> None:
+    with pytest.raises(InvalidRequest, match=why):
+        check_unfinished(described(VOTE_KEY, tombstoned), VOTE_KEY)
+
+
+def test_a_validator_without_its_vote_key_is_finished() -> None:
+    check_unfinished(described(bytes(20), tombstoned=False), VOTE_KEY)
 
 
 def test_every_sentence_is_of_an_error_that_the_contract_has() -> None:

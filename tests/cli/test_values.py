@@ -27,7 +27,14 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 
 @given(st.integers(0, WEI_MAX))
 def test_coins_lose_no_digit(wei: int) -> None:
-    assert Amount().convert(coins(wei).replace(",", ""), None, None) == wei
+    assert Amount().convert(coins(wei), None, None) == wei
+
+
+def test_nothing_is_no_amount_where_something_has_to_move() -> None:
+    assert Amount(positive=True).convert("1wei", None, None) == 1
+    for text in ("0", "0.0", "0gwei"):
+        with pytest.raises(click.BadParameter, match="an amount above 0 is needed"):
+            Amount(positive=True).convert(text, None, None)
 
 
 @given(st.binary(min_size=20, max_size=20))

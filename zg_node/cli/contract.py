@@ -12,7 +12,7 @@ from zg_node.cli.transaction import Fees, report, send_transaction, take_sender
 from zg_node.cli.values import coins, percent
 from zg_node.contracts.abi import Interface, interface
 from zg_node.errors import InvalidConfig, InvalidRequest, Reverted, Unavailable
-from zg_node.keys import checksum
+from zg_node.keys import address_of, checksum
 
 
 class _Value(int):
@@ -60,17 +60,34 @@ class Contract:
             raise Unavailable(f"{self.node.url} answered eth_call with {answer!r}") from error
 
     def send(self, signer: Signer, fees: Fees, name: str, *values: object, value: int = 0) -> dict[str, object]:
-        """Call a function in a transaction and wait for it. Raises InvalidConfig, InvalidRequest, Unavailable."""
+        """Call a function in a transaction and wait for it, unless `fees` say not to: then there is no "status".
+
+        Raises InvalidConfig, InvalidRequest (refused, or reverted), Unavailable."""
         data = self._interface.functions[name].encode(*values)
         try:
-            return send_transaction(self.node, signer, fees, self.address, value, data)
+            record = send_transaction(self.node, signer, fees, self.address, value, data)
         except Reverted as error:
             raise InvalidRequest(self._sentence(error)) from error
+        if record.get("status") == "reverted":
+            why = self._why_reverted(address_of(signer.secret()), fees, value, data)
+            raise InvalidRequest(f"transaction {record['transaction']} changed nothing: {why}")
+        return record
 
     def perform(self, options: dict[str, Any], as_json: bool, name: str, *values: object, value: int = 0) -> None:
         """`send` as a command's options say, and show what became of it."""
         signer, fees = take_sender(options)
         report(self.send(signer, fees, name, *values, value=value), as_json)
+
+    def _why_reverted(self, sender: bytes, fees: Fees, value: int, data: bytes) -> str:
+        """What a call with all the gas that it wants says of a transaction that reverted."""
+        call = {"from": checksum(sender), "to": checksum(self.address), "value": hex(value), "input": "0x" + data.hex()}
+        try:
+            self.node.call("eth_call", call, "latest")
+        except Reverted as error:
+            return self._sentence(error)
+        if fees.gas is not None:
+            return f"it ran out of gas, of which --gas allowed {fees.gas}; without --gas the node's estimate is taken"
+        return "another transaction came first; try again"
 
     @property
     def _interface(self) -> Interface:

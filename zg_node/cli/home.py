@@ -24,6 +24,7 @@ from zg_node.errors import InvalidConfig
 MARKER = "zg-node.home"
 MARKER_MAX_BYTES = 4096
 CONFIG = "config.toml"
+KEYS = "keys"
 PASSWORD = "password"  # noqa: S105 - a file's name
 """Opens the voting key without asking; there when an operator, or `zg-node testnet`, put it there."""
 VERSION = 1
@@ -32,17 +33,27 @@ Kind = Literal["devnet", "node"]
 
 
 def begin(home: Path, kind: Kind) -> None:
-    """Make `home` a data directory. Raises InvalidConfig when it is one already, or holds someone's files."""
+    """Make `home` a data directory; a node's may hold keys before. Raises InvalidConfig as `check_unused`."""
+    check_unused(home, kind)
     try:
         make_directory(home, mode=0o700)
-        if (home / MARKER).exists():
-            raise InvalidConfig(f"{home} is a data directory already; choose another, or start it as it is")
-        if any(path.name != MARKER + DRAFT for path in home.iterdir()):
-            raise InvalidConfig(f"{home} is not empty and not a zg-node data directory; choose another")
         text = json.dumps({"kind": kind, "version": VERSION}) + "\n"
         write_file(home / MARKER, text.encode())
     except OSError as error:
         raise InvalidConfig(f"{home} cannot be made a data directory: {error.strerror}") from error
+
+
+def check_unused(home: Path, kind: Kind) -> None:
+    """Raise InvalidConfig when `home` is a data directory already, or holds someone's files."""
+    ours = {MARKER + DRAFT} | ({KEYS} if kind == "node" else set())
+    try:
+        names = {path.name for path in home.iterdir()} if home.exists() else set()
+    except OSError as error:
+        raise InvalidConfig(f"{home} cannot be made a data directory: {error.strerror}") from error
+    if MARKER in names:
+        raise InvalidConfig(f"{home} is a data directory already; choose another, or start it as it is")
+    if names - ours:
+        raise InvalidConfig(f"{home} is not empty and not a zg-node data directory; choose another")
 
 
 def keep_settings(home: Path, settings: Settings) -> None:

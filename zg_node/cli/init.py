@@ -14,6 +14,7 @@ from zg_node.cli.options import home_option, json_option
 from zg_node.cli.output import show
 from zg_node.config import SHARDS_MAX, Settings, override
 from zg_node.db.durable import write_file
+from zg_node.errors import InvalidConfig
 from zg_node.execution import genesis as genesis_file
 from zg_node.identity import node_seed, peer_id
 from zg_node.keys import bls_pubkey, checksum
@@ -38,10 +39,13 @@ PORTS_TRIED = 256
     "--holder",
     "validator",
     is_flag=True,
-    help="Make a key too, to vote or to hold data with, encrypted under a password; implied by --password-file.",
+    help="Make a key too, to vote or to hold data with, encrypted under a password; implied by the next two.",
+)
+@password_option
+@click.option(
+    "--generate-password", is_flag=True, help="Make a password and keep it in the directory, beside what it opens."
 )
 @click.option("--bootstrap", multiple=True, metavar="ADDRESS", help="A node of the network to connect to; repeatable.")
-@password_option
 @json_option
 def init(
     name: str,
@@ -49,29 +53,40 @@ def init(
     genesis: Path | None,
     shards: int | None,
     validator: bool,
-    bootstrap: tuple[str, ...],
     password_file: Path | None,
+    generate_password: bool,
+    bootstrap: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Make a data directory for a node called NAME.
 
     It gets a configuration (with ports that are free on this machine now), with --genesis a copy of the chain file, and
-    with --validator or --holder, which are the same, an encrypted key. A network's first validators stand under
-    [[validators]] in its chain file, each with the address of its key and the pubkey48 of the BLS key that follows from
-    it, as printed here, and first holders of data under [[da.holders]]; later ones join with `zg-node validator create`
-    and `zg-node da register`. The development network has a key that everybody knows.
+    with --validator or --holder, which are the same, an encrypted key. A later validator or holder of data registers
+    that key with `zg-node validator create` or `zg-node da register`. A founder of the network made its key before,
+    with `zg-node validator new-key`: when the chain file lists a key of --home, the node votes with that one. The
+    development network has a key that everybody knows.
     """
-    validator = validator or password_file is not None
+    validator = validator or generate_password or password_file is not None
     if validator and not genesis:
         raise click.UsageError("--validator needs --genesis: the development network has its validator")
+    if generate_password and password_file:
+        raise click.UsageError("--password-file has a password, --generate-password makes one: give one of them")
+    homes.check_unused(home, "node")
     changes: dict[str, object] = {"node.name": name, "network.shards": shards or 1}
     if genesis:
         file = genesis_file.load(genesis).file
         changes |= {"network.shards": shards or file.shards, "network.genesis": GENESIS, "p2p.enabled": True}
         changes["p2p.bootstrap"] = bootstrap
-        changes |= _free_ports()
+        changes |= free_ports()
     settings = override(Settings(), changes)
-    password = ask_password(password_file, confirm=True) if validator else ""
+    founder = _listed_key(home, file) if genesis else None
+    password = ""
+    if founder is not None and generate_password:
+        raise InvalidConfig(f"{home} has the key of {checksum(founder)}, whose password it was made with")
+    if founder is not None and password_file:
+        keystore(home).export(founder, ask_password(password_file, confirm=False))
+    if validator and founder is None:
+        password = secrets.token_hex(24) if generate_password else ask_password(password_file, confirm=True)
     homes.begin(home, "node")
     record: dict[str, object] = {"name": name, "home": str(home), "config": str(home / homes.CONFIG)}
     record["rpc"] = f"http://{settings.rpc.host}:{settings.rpc.port}"
@@ -79,17 +94,35 @@ def init(
         write_file(home / GENESIS, genesis.read_bytes())
         record["genesis"] = str(home / GENESIS)
         record["peer_id"] = peer_id(node_seed(home))
-    if validator:
+    if founder is not None:
+        record["validator"] = checksum(founder)
+    elif validator:
+        if generate_password:
+            write_file(home / homes.PASSWORD, password.encode(), mode=0o600)
         secret = secrets.token_bytes(32)
         record["validator"] = checksum(keystore(home).add(secret, password).address)
         record["pubkey48"] = "0x" + bls_pubkey(secret).hex()
-        settings = override(settings, {"consensus.validator": record["validator"]})
+    settings = override(settings, {"consensus.validator": record.get("validator", "")})
     homes.keep_settings(home, settings)
     show({**record, "next": f"zg-node start --home {home}"}, as_json)
 
 
-def _free_ports() -> dict[str, object]:
-    """The usual ports, or the next ones where others on this machine have these."""
+def _listed_key(home: Path, chain: genesis_file.ChainFile) -> bytes | None:
+    """The address of the key in `home` that `chain` lists as a validator's or a holder's. Raises InvalidConfig when it
+    lists several: a node has one key."""
+    listed = [member.address for member in chain.validators] + [holder.signer for holder in chain.da.holders]
+    addresses = {bytes.fromhex(address[2:]) for address in listed}
+    found = [stored.address for stored in keystore(home).list() if stored.address in addresses]
+    if len(found) > 1:
+        names = ", ".join(map(checksum, found))
+        raise InvalidConfig(
+            f"the chain file lists several keys of {home}, and a node has one: move away all but one of {names}"
+        )
+    return found[0] if found else None
+
+
+def free_ports() -> dict[str, object]:
+    """Settings with the usual ports, or the next ones where others on this machine have these."""
     defaults = Settings()
     host, _, p2p = defaults.p2p.listen.rpartition("/")
     return {

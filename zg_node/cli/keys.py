@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from zg_node.cli import home as homes
 from zg_node.cli.options import home_option, json_option
 from zg_node.cli.output import show, show_table
 from zg_node.cli.values import Address
@@ -87,27 +88,29 @@ def export(address: bytes, home: Path, password_file: Path | None, secret: bool)
 
 def keystore(home: Path) -> Keystore:
     """The accounts of a data directory."""
-    return Keystore(home / "keys")
+    return Keystore(home / homes.KEYS)
 
 
-def ask_password(file: Path | None, *, confirm: bool) -> str:
-    """The first line of `file`, or what a person types. Raises InvalidConfig, also when nobody is there to type."""
+def ask_password(file: Path | None, *, confirm: bool, option: str = "--password-file") -> str:
+    """The first line of `file`, or what a person types. Raises InvalidConfig, also when nobody is there to type:
+    `option` is what names a file."""
     if file is None:
-        return _typed_password(confirm)
+        return _typed_password(confirm, option)
     lines = _read(file).splitlines()
     if not lines:
         raise InvalidConfig(f"{file} is empty: its first line should be the password")
     return lines[0]
 
 
-def _typed_password(confirm: bool) -> str:
+def _typed_password(confirm: bool, option: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("error", GetPassWarning)  # what would be typed could be read by others
         try:
             return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
         except GetPassWarning as error:
-            text = "there is no terminal to ask for the password: name a file that holds it with --password-file"
-            raise InvalidConfig(text) from error
+            raise InvalidConfig(
+                f"there is no terminal to ask for the password: name a file that holds it with {option}"
+            ) from error
 
 
 def _read(file: Path) -> str:

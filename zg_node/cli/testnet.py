@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from zg_node.cli.client import RpcClient
-from zg_node.cli.init import GENESIS
 from zg_node.cli.options import TESTNET_HOME, HomePath
-from zg_node.cli.testnet_homes import HOST, Member, Ports, Size, begin
+from zg_node.cli.testnet_homes import HOST, Member, Ports, Size, begin, found, move
+from zg_node.cli.testnet_words import say, say_json
 from zg_node.config import SHARDS_MAX
 from zg_node.errors import InvalidConfig, Unavailable, ZgError
 
@@ -25,19 +25,23 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 VALIDATORS_MAX = 32
 HOLDERS_MAX = 64
+EPOCH_BLOCKS_MAX = 1_000_000
+"""As in a chain file."""
+FirstPort = click.IntRange(1, 65_000)
 
 
 @click.command()
-@click.option("--validators", type=click.IntRange(1, VALIDATORS_MAX), default=4, show_default=True, help="How many.")
+@click.option("--validators", type=click.IntRange(1, VALIDATORS_MAX), help="How many. [default: 4]")
 @click.option(
     "--holders",
     type=click.IntRange(0, HOLDERS_MAX),
-    default=0,
-    show_default=True,
-    help="How many more nodes, which hold data and follow the chain without validating.",
+    help="How many more nodes, which hold data and follow the chain without validating. [default: 0]",
 )
+@click.option("--shards", type=click.IntRange(1, SHARDS_MAX), help="How many shards they run. [default: 2]")
 @click.option(
-    "--shards", type=click.IntRange(1, SHARDS_MAX), default=2, show_default=True, help="How many shards they run."
+    "--epoch-blocks",
+    type=click.IntRange(2, EPOCH_BLOCKS_MAX),
+    help="Blocks in an epoch: who becomes a validator waits for up to two of them. [default: 1000]",
 )
 @click.option(
     "--datadir",
@@ -46,53 +50,78 @@ HOLDERS_MAX = 64
     show_default=True,
     help="Where the nodes are kept; a second start goes on where the first stopped.",
 )
-@click.option(
-    "--http-port", type=click.IntRange(1, 65000), default=8545, show_default=True, help="Node i takes the i-th from it."
-)
-@click.option("--metrics-port", type=click.IntRange(1, 65000), default=9545, show_default=True, help="Likewise.")
-@click.option("--p2p-port", type=click.IntRange(1, 65000), default=26656, show_default=True, help="Likewise.")
+@click.option("--http-port", type=FirstPort, help="Of JSON-RPC: node i takes the i-th from it. [default: 8545]")
+@click.option("--metrics-port", type=FirstPort, help="Likewise. [default: 9545]")
+@click.option("--p2p-port", type=FirstPort, help="Likewise. [default: 26656]")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON once all nodes answer.")
 def testnet(
-    validators: int,
-    holders: int,
-    shards: int,
+    validators: int | None,
+    holders: int | None,
+    shards: int | None,
+    epoch_blocks: int | None,
     datadir: Path,
-    http_port: int,
-    metrics_port: int,
-    p2p_port: int,
+    http_port: int | None,
+    metrics_port: int | None,
+    p2p_port: int | None,
     as_json: bool,
 ) -> None:
     """Run a network of validators on this machine, in the foreground.
 
     The validators hold data too.
 
-    Each is a process of its own with its own data directory and log file. Ctrl-C or SIGTERM stops them all; a node
-    that ends on its own is reported, and the others go on.
+    Each is a process of its own with its own data directory and log file. Ctrl-C, SIGTERM, or its terminal being closed
+    stops them all; a node that ends on its own is reported, and the others go on. A network that is in --datadir
+    already goes on as it is, on other ports where these are asked for.
     """
-    size = Size(validators, shards, holders)
-    members = begin(datadir, size, Ports(http_port, metrics_port, p2p_port))
-    _check_ports(members)
+    sizes = {"validators": validators, "holders": holders, "shards": shards, "epoch_blocks": epoch_blocks}
+    ports = {"http": http_port, "metrics": metrics_port, "p2p": p2p_port}
+    size, members = prepare(datadir, sizes, ports)
     asyncio.run(_run(members, size, datadir, as_json))
 
 
-def _check_ports(members: Sequence[Member]) -> None:
-    """Raise InvalidConfig when somebody listens where a node should: what answers there would be taken for ours."""
-    for member in members:
-        for port in member.ports:
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((HOST, port))
-                except OSError as error:
-                    raise InvalidConfig(
-                        f"port {port}, which {member.home.name} needs, cannot be used ({error.strerror}): stop what "
-                        "listens there, or begin a network with other ports in another --datadir"
-                    ) from error
+def prepare(
+    datadir: Path, sizes: Mapping[str, int | None], ports: Mapping[str, int | None]
+) -> tuple[Size, tuple[Member, ...]]:
+    """Make the network, or take up the one that is there and move it where other `ports` are asked for.
+
+    The mappings have the fields of `Size` and `Ports`; None leaves one as it is, or at its default. Raises
+    InvalidConfig before anything is written: another size, ports that overlap or are in use, a running node."""
+    here = found(datadir)
+    size, kept = here or (Size(), Ports())
+    size, wanted = replace(size, **_given(sizes)), replace(kept, **_given(ports))
+    if here and wanted == kept:
+        members = begin(datadir, size, kept)
+        _check_free({member.home.name: member.ports for member in members})
+        return size, members
+    wanted.check(size.nodes)
+    _check_free({f"node-{index}": wanted.of(index) for index in range(size.nodes)})
+    members = begin(datadir, size, wanted)
+    return size, move(members, wanted) if here else members
+
+
+def _given(options: Mapping[str, int | None]) -> dict[str, int]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _check_free(ports: Mapping[str, Iterable[int]]) -> None:
+    """Raise InvalidConfig when somebody listens where a node, by its name, should: what answers there would be taken
+    for ours."""
+    for name, port in ((name, port) for name, needed in ports.items() for port in needed):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                raise InvalidConfig(
+                    f"port {port}, which {name} needs, cannot be used ({error.strerror}): stop what listens there, or "
+                    "take others with --http-port, --metrics-port or --p2p-port"
+                ) from error
 
 
 async def _run(members: Sequence[Member], size: Size, datadir: Path, as_json: bool) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    kept_from_hangups = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # by nohup
+    for number in (signal.SIGINT, signal.SIGTERM, *(() if kept_from_hangups else (signal.SIGHUP,))):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     processes: list[Process] = []
     stopping = asyncio.create_task(stop.wait())
@@ -102,7 +131,11 @@ async def _run(members: Sequence[Member], size: Size, datadir: Path, as_json: bo
         await asyncio.wait({answering, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
             await answering
-            _announce(members, processes, size, datadir, as_json)
+            pids = [process.pid for process in processes]
+            if as_json:
+                say_json(members, pids, datadir)
+            else:
+                say(members, pids, size, datadir)
             watchers = [asyncio.create_task(_watch(*pair)) for pair in zip(members, processes, strict=True)]
             await stopping
             for watcher in watchers:
@@ -150,31 +183,6 @@ def _answers(url: str) -> bool:
 def _last_line(path: Path) -> str:
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return lines[-1] if lines else f"see {path}"
-
-
-def _announce(
-    members: Sequence[Member], processes: Sequence[Process], size: Size, datadir: Path, as_json: bool
-) -> None:
-    nodes = [
-        {"pid": process.pid, "rpc": member.rpc, "home": str(member.home)}
-        for member, process in zip(members, processes, strict=True)
-    ]
-    if as_json:
-        facts = {"nodes": nodes, "genesis": str(datadir / GENESIS), "bootstrap": members[0].address}
-        click.echo(json.dumps(facts))
-        return
-    for first, last, what in ((0, size.validators, "validators"), (size.validators, size.nodes, "holders of data")):
-        if first < last:
-            click.secho(f"{last - first} {what}", bold=True)
-        for node in nodes[first:last]:
-            click.echo(f"  pid {node['pid']:<8}  {node['rpc']}  {node['home']}")
-    click.echo()
-    another = datadir / "another"
-    click.echo("To join with one more node:")
-    click.echo(f"  zg-node init another --home {another} --genesis {datadir / GENESIS}")
-    click.echo(f"  zg-node start --home {another} --bootstrap {members[0].address}")
-    click.echo()
-    click.echo("Ctrl-C stops them all. What the nodes say is in log.txt of each directory.")
 
 
 async def _watch(member: Member, process: Process) -> None:

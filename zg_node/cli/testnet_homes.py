@@ -1,6 +1,6 @@
 """A network on one machine: its chain file and the data directories of its nodes.
 
-<datadir>/genesis.toml           the development network's, with these validators, holders and this many shards
+<datadir>/genesis.toml           the development network's, with these validators, holders, shards and epochs
 <datadir>/node-0 … node-(n-1)    data directories as `zg-node init` makes them, each with the password of its key:
                                  the validators, then those that only hold data
 """
@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 
 from zg_node.cli import home as homes
@@ -33,29 +36,46 @@ BALANCE_WEI = 10_000 * 10**18
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a network is."""
+    """How large a network is, and how long its epochs are."""
 
-    validators: int
+    validators: int = 4
     """They hold data as well."""
-    shards: int
+    shards: int = 2
     holders: int = 0
     """Nodes that hold data and follow the chain, without a vote."""
+    epoch_blocks: int = 1000
 
     @property
     def nodes(self) -> int:
         return self.validators + self.holders
 
     def __str__(self) -> str:
-        return f"{self.validators} validators, {self.holders} more holders and {self.shards} shards"
+        return (
+            f"{self.validators} validators, {self.holders} more holders and {self.shards} shards, with epochs of "
+            f"{self.epoch_blocks} blocks"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
     """First ports; node i takes the i-th after each."""
 
-    http: int
-    metrics: int
-    p2p: int
+    http: int = 8545
+    metrics: int = 9545
+    p2p: int = 26656
+
+    def of(self, node: int) -> tuple[int, int, int]:
+        """JSON-RPC, metrics, p2p of the `node`th."""
+        return self.http + node, self.metrics + node, self.p2p + node
+
+    def check(self, nodes: int) -> None:
+        """Raise InvalidConfig when `nodes` nodes would share some of them."""
+        first = sorted((getattr(self, field.name), field.name) for field in fields(self))
+        for (low, name), (high, other) in pairwise(first):
+            if high < low + nodes:
+                raise InvalidConfig(
+                    f"--{name}-port {low} and --{other}-port {high} overlap: {nodes} nodes take as many ports from each"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,38 +90,70 @@ class Member:
     """JSON-RPC, metrics, p2p: on HOST."""
 
 
+def found(datadir: Path) -> tuple[Size, Ports] | None:
+    """The network that `datadir` holds, and where its first node listens. Raises InvalidConfig."""
+    if not (datadir / GENESIS).exists():
+        return None
+    file = load_chain(datadir / GENESIS).file
+    size = Size(len(file.validators), file.shards, len(file.da.holders), file.staking.epoch_blocks)
+    return size, Ports(*_member(datadir / "node-0").ports)
+
+
 def begin(datadir: Path, size: Size, ports: Ports) -> tuple[Member, ...]:
     """Make the network in `datadir`, or take up the one that is there with the ports it has.
 
     Raises InvalidConfig when `datadir` holds a network of another size, or somebody's files."""
-    if (datadir / GENESIS).exists():
-        return _kept(datadir, size)
+    nodes = [datadir / f"node-{index}" for index in range(size.nodes)]
+    if here := found(datadir):
+        if here[0] != size:
+            raise InvalidConfig(f"{datadir} holds a network of {here[0]}: ask for these, or choose another directory")
+        return tuple(map(_member, nodes))
     make_directory(datadir, mode=0o700)
     if any(datadir.iterdir()):
         raise InvalidConfig(f"{datadir} is not empty and holds no network; choose another directory")
-    nodes = [datadir / f"node-{index}" for index in range(size.nodes)]
     keys = [_begin_node(home) for home in nodes]
     chain = _chain_file(keys, size)
-    addresses = [f"/ip4/{HOST}/tcp/{ports.p2p + i}/p2p/{peer_id(node_seed(home))}" for i, home in enumerate(nodes)]
-    for index, home in enumerate(nodes):
+    for home, key in zip(nodes, keys, strict=True):
         settings = override(
             Settings(),
             {
                 "node.name": home.name,
                 "network.genesis": GENESIS,
                 "network.shards": size.shards,
-                "rpc.port": ports.http + index,
-                "metrics.port": ports.metrics + index,
-                "consensus.validator": checksum(address_of(keys[index])),
+                "consensus.validator": checksum(address_of(key)),
                 "p2p.enabled": True,
-                "p2p.listen": f"/ip4/{HOST}/tcp/{ports.p2p + index}",
-                "p2p.bootstrap": tuple(other for other in addresses if other != addresses[index]),
                 "p2p.dht": False,
             },
         )
         write_file(home / GENESIS, chain.encode())
         homes.keep_settings(home, settings)
+    members = _place(nodes, ports)
     write_file(datadir / GENESIS, chain.encode())  # last: its presence says that the rest is there
+    return members
+
+
+def move(members: Sequence[Member], ports: Ports) -> tuple[Member, ...]:
+    """Give the nodes of a network that does not run other ports. Raises InvalidConfig when one of them runs."""
+    nodes = [member.home for member in members]
+    with ExitStack() as stack:
+        for home in nodes:
+            stack.enter_context(homes.held(home))
+        return _place(nodes, ports)
+
+
+def _place(nodes: Sequence[Path], ports: Ports) -> tuple[Member, ...]:
+    """Write into every node's configuration where it listens, and where the others do."""
+    listens = [f"/ip4/{HOST}/tcp/{ports.of(index)[2]}" for index in range(len(nodes))]
+    addresses = [f"{listen}/p2p/{peer_id(node_seed(home))}" for listen, home in zip(listens, nodes, strict=True)]
+    for index, home in enumerate(nodes):
+        rpc, metrics, _ = ports.of(index)
+        place = {
+            "rpc.port": rpc,
+            "metrics.port": metrics,
+            "p2p.listen": listens[index],
+            "p2p.bootstrap": tuple(other for other in addresses if other != addresses[index]),
+        }
+        homes.keep_settings(home, override(load(home / homes.CONFIG), place))
     return tuple(map(_member, nodes))
 
 
@@ -111,7 +163,7 @@ def _begin_node(home: Path) -> bytes:
     password = secrets.token_hex(24)
     write_file(home / homes.PASSWORD, password.encode(), mode=0o600)
     key = secrets.token_bytes(32)
-    Keystore(home / "keys", SCRYPT_N).add(key, password)
+    Keystore(home / homes.KEYS, SCRYPT_N).add(key, password)
     return key
 
 
@@ -120,6 +172,7 @@ def _chain_file(keys: list[bytes], size: Size) -> str:
     text = packaged("devnet")
     head, _, _ = text.partition("[[validators]]")
     head = re.sub(r"^fork = ", f"shards = {size.shards}\nfork = ", head, count=1, flags=re.MULTILINE)
+    head = re.sub(r"^epoch_blocks = .*", f"epoch_blocks = {size.epoch_blocks}", head, count=1, flags=re.MULTILINE)
     head = head[: head.rindex("\n#")] + "\n" if head.rstrip().rpartition("\n")[2].startswith("#") else head
     accounts, roles = "", ""
     for index, key in enumerate(keys):
@@ -131,14 +184,6 @@ def _chain_file(keys: list[bytes], size: Size) -> str:
         else:
             roles += f'\n[[da.holders]]\nsigner = "{address}"\nstake = {STAKE}\n'
     return head + accounts + roles
-
-
-def _kept(datadir: Path, size: Size) -> tuple[Member, ...]:
-    file = load_chain(datadir / GENESIS).file
-    held = Size(len(file.validators), file.shards, len(file.da.holders))
-    if held != size:
-        raise InvalidConfig(f"{datadir} holds a network of {held}: ask for these, or choose another directory")
-    return tuple(_member(datadir / f"node-{index}") for index in range(size.nodes))
 
 
 def _member(home: Path) -> Member:

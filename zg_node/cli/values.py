@@ -21,6 +21,10 @@ class Amount(click.ParamType[int]):
 
     name = "amount"
 
+    def __init__(self, *, positive: bool = False) -> None:
+        """`positive` refuses 0."""
+        self.positive = positive
+
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
@@ -34,6 +38,8 @@ class Amount(click.ParamType[int]):
         wei: int = int(match[1]) * 10**decimals + int(fraction.ljust(decimals, "0") or "0")
         if wei > WEI_MAX:
             self.fail(f"{value!r} is more than 256 bits hold", param, ctx)
+        if self.positive and wei == 0:
+            self.fail(f"{value!r} is nothing: an amount above 0 is needed", param, ctx)
         return wei
 
 
@@ -90,10 +96,10 @@ class Hex(click.ParamType[bytes]):
 
 
 def coins(wei: int) -> str:
-    """Wei as coins without losing a digit: "1.5", "0.000000001"."""
+    """Wei as coins without losing a digit, as `Amount` reads them again: "1000", "1.5", "0.000000001"."""
     whole, fraction = divmod(wei, 10**18)
     digits = f"{fraction:018d}".rstrip("0")
-    return f"{whole:,}" + (f".{digits}" if digits else "")
+    return f"{whole}" + (f".{digits}" if digits else "")
 
 
 def percent(ppm: int) -> str:

@@ -69,7 +69,7 @@ class VoteKeyChoice:
         voter = key_of(self.home, "name a key with --vote-key-file")
         kept = self.home / homes.PASSWORD
         password_file = self.vote_password_file or (kept if kept.exists() else None)
-        password = ask_password(password_file, confirm=False)
+        password = ask_password(password_file, confirm=False, option="--vote-password-file")
         return ValidatorKeys.of(keystore(self.home).export(voter, password))
 
 
@@ -81,7 +81,7 @@ def key_of(home: Path, otherwise: str) -> bytes:
     if not voter:
         raise InvalidConfig(
             f"{home} has no key of its own: make the directory with `zg-node init NAME --genesis FILE` and --validator "
-            f"or --holder, or {otherwise}"
+            f"or --holder, give it one with `zg-node validator new-key --home {home}`, or {otherwise}"
         )
     return bytes.fromhex(voter[2:])
 
