@@ -29,7 +29,17 @@ IDENTITY = Identity(DOMAIN.network, DOMAIN.chain_id, address_of(PrivateKey(b"\1"
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """The folder of the votes in a shard's folder."""
-    return tmp_path / "votes"
+    return tmp_path / "shard-0" / "votes"
+
+
+def opened(directory: Path, identity: Identity = IDENTITY) -> VoteLog:
+    """The log of a shard, as a node opens it."""
+    return VoteLog(directory, register(directory), identity)
+
+
+def register(directory: Path) -> Path:
+    """Where the node's folder says who has voted."""
+    return directory.parent.parent / "voters" / "shard-0"
 
 
 def notarize(view: int, salt: int = 0, epoch: int = 0) -> Persist:
@@ -47,7 +57,7 @@ def resting_on(effect: Persist, *views: int) -> Persist:
 
 
 def write(directory: Path, *steps: Sequence[Persist], final_view: int = 0) -> None:
-    log = VoteLog(directory, IDENTITY)
+    log = opened(directory)
     for step in steps:
         log.append(step, 0, final_view)
     log.close()
@@ -60,7 +70,7 @@ def unmark(directory: Path) -> None:
 
 
 def read(directory: Path, final_view: int = 0, epoch: int = 0) -> tuple[tuple[Vote, ...], tuple[Proposal, ...]]:
-    log = VoteLog(directory, IDENTITY)
+    log = opened(directory)
     restored = log.restored(epoch, final_view, 9, b"\5" * 32)
     log.close()
     assert (restored.view, restored.number, restored.block_hash) == (final_view, 9, b"\5" * 32)
@@ -89,7 +99,7 @@ def test_an_empty_log_restores_nothing(home: Path) -> None:
 
 def test_what_a_vote_rests_on_comes_back_with_it(home: Path) -> None:
     write(home, [resting_on(skip(3), 1, 2)], [resting_on(notarize(4), 3)])
-    log = VoteLog(home, IDENTITY)
+    log = opened(home)
     assert [c.view for c in log.restored(0, 1, 0, bytes(32)).certificates] == [2, 3]
     log.close()
 
@@ -97,7 +107,7 @@ def test_what_a_vote_rests_on_comes_back_with_it(home: Path) -> None:
 def test_every_epoch_takes_up_its_own_votes(home: Path) -> None:
     """A node whose chain is older than its vote log meets the votes of the next epoch when it gets there."""
     write(home, [notarize(5)], [notarize(6, epoch=1)], [skip(4, epoch=1)])
-    log = VoteLog(home, IDENTITY)
+    log = opened(home)
     assert [(v.epoch, v.view) for v in log.restored(0, 2, 2, bytes(32)).votes] == [(0, 5)]
     assert [(v.epoch, v.view) for v in log.restored(1, 3, 3, bytes(32)).votes] == [(1, 6), (1, 4)]
     assert log.restored(2, 9, 9, bytes(32)).votes == ()
@@ -111,30 +121,69 @@ def test_a_log_that_is_gone_stops_a_validator_that_has_voted(home: Path) -> None
     write(home, [notarize(1)])
     shutil.rmtree(home)
     with pytest.raises(Corrupt, match=r"is gone, and it has voted before\. Restore it from a copy"):
-        VoteLog(home, IDENTITY)
+        opened(home)
     assert home.with_name("voter").read_text() == f"0x{IDENTITY.address.hex()}\n"
+
+
+def test_a_log_that_went_with_all_of_its_shard_stops_a_validator_that_has_voted(home: Path) -> None:
+    write(home, [notarize(1)])
+    shutil.rmtree(home.parent)
+    with pytest.raises(Corrupt, match=rf"is gone, and it has voted before\. .* remove {register(home)}$"):
+        opened(home)
+    assert register(home).read_text() == f"0x{IDENTITY.address.hex()} {IDENTITY.network.hex()}\n"
+
+
+def test_what_a_folder_of_before_says_about_voters_is_taken_over_at_its_next_start(home: Path) -> None:
+    write(home, [notarize(1)])
+    register(home).unlink()
+    opened(home).close()
+    shutil.rmtree(home.parent)
+    with pytest.raises(Corrupt, match="is gone"):
+        opened(home)
+
+
+def test_a_log_that_never_held_a_vote_may_be_lost(home: Path) -> None:
+    opened(home).close()
+    shutil.rmtree(home.parent)
+    assert read(home) == ((), ())
+
+
+def test_a_key_may_begin_anew_on_another_network(home: Path) -> None:
+    write(home, [notarize(1)])
+    shutil.rmtree(home.parent)
+    opened(home, replace(IDENTITY, network=b"\1" * 32)).close()
+
+
+def test_who_votes_is_noted_before_the_vote_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        assert register(home).exists()
+        raise OSError("the disk is gone")
+
+    log = opened(home)
+    monkeypatch.setattr(Segments, "append", fail)
+    with pytest.raises(OSError, match="the disk is gone"):
+        log.append([notarize(1)], 0, 0)
+    log.close()
 
 
 def test_a_log_whose_first_segment_was_emptied_stops_the_node(home: Path) -> None:
     write(home, [notarize(1)])
     (home / "00000001.wal").write_bytes(b"")
     with pytest.raises(Corrupt, match=r"the vote log is damaged: .* has lost its end: .*\. Restore it from a copy"):
-        VoteLog(home, IDENTITY)
+        opened(home)
     unmark(home)
     with pytest.raises(Corrupt, match="is gone"):
-        VoteLog(home, IDENTITY)
+        opened(home)
 
 
 def test_a_crash_before_anything_was_signed_is_no_loss(home: Path) -> None:
-    """Between the head of the log and the marker, and before the head: nobody has voted yet."""
-    VoteLog(home, IDENTITY).close()
+    """Wherever the head of the log ends: nobody has voted yet."""
+    opened(home).close()
     head = (home / "00000001.wal").read_bytes()
-    home.with_name("voter").unlink()
     for end in range(0, len(head) + 1, 7):
         (home / "00000001.wal").write_bytes(head[:end])
         unmark(home)
-        VoteLog(home, IDENTITY).close()
-        home.with_name("voter").unlink()
+        opened(home).close()
 
 
 @pytest.mark.parametrize(
@@ -149,18 +198,20 @@ def test_a_crash_before_anything_was_signed_is_no_loss(home: Path) -> None:
 def test_the_log_of_another_is_not_taken(home: Path, other: Identity) -> None:
     write(home, [notarize(1)])
     with pytest.raises(Corrupt, match=f"is of validator 0x{IDENTITY.address.hex()} on chain 1660200"):
-        VoteLog(home, other)
+        opened(home, other)
 
 
 def test_another_key_may_vote_from_the_home_once_the_log_is_moved_aside(home: Path) -> None:
     write(home, [notarize(1)])
     home.rename(home.with_name("votes-of-the-old-key"))
     other = replace(IDENTITY, address=b"\1" * 20)
-    VoteLog(home, other).close()
+    log = opened(home, other)
+    log.append([notarize(1)], 0, 0)
+    log.close()
     shutil.rmtree(home)
     for identity in (IDENTITY, other):
         with pytest.raises(Corrupt, match="is gone"):
-            VoteLog(home, identity)
+            opened(home, identity)
 
 
 def test_the_log_of_an_earlier_development_version_is_named_as_such(home: Path) -> None:
@@ -168,7 +219,7 @@ def test_the_log_of_an_earlier_development_version_is_named_as_such(home: Path) 
     segments.append([rlp.encode([[skip(1).vote.encode(), b""]])])
     segments.close()
     with pytest.raises(Corrupt, match="a development version before this one wrote it"):
-        VoteLog(home, IDENTITY)
+        opened(home)
 
 
 def test_a_damaged_record_with_votes_behind_it_stops_the_node_with_advice(home: Path) -> None:
@@ -178,7 +229,7 @@ def test_a_damaged_record_with_votes_behind_it_stops_the_node_with_advice(home: 
     whole[len(whole) // 2] ^= 1
     path.write_bytes(whole)
     with pytest.raises(Corrupt, match=r"the vote log is damaged: .*\. Restore it from a copy"):
-        VoteLog(home, IDENTITY)
+        opened(home)
 
 
 def test_a_flipped_bit_in_the_newest_vote_stops_the_node_with_advice(home: Path) -> None:
@@ -188,7 +239,7 @@ def test_a_flipped_bit_in_the_newest_vote_stops_the_node_with_advice(home: Path)
     for bit in (8 * len(whole) - 1, 8 * len(whole) - 500):
         path.write_bytes(flip(whole, bit))
         with pytest.raises(Corrupt, match=r"the vote log is damaged: .* were durable\. Restore it from a copy"):
-            VoteLog(home, IDENTITY)
+            opened(home)
 
 
 # ── torn ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -236,7 +287,7 @@ def test_a_sound_record_that_is_no_vote_is_corrupt(home: Path, payload: bytes) -
     segments.append([payload])
     segments.close()
     with pytest.raises(Corrupt, match=f"the vote log {home} holds a record that is no vote"):
-        VoteLog(home, IDENTITY)
+        opened(home)
 
 
 # ── forgetting ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -250,7 +301,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_segments_of_final_views_go_when_a_new_one_begins(home: Path) -> None:
-    log = VoteLog(home, IDENTITY)
+    log = opened(home)
     for view in range(1, 6):
         log.append([notarize(view)], epoch=0, final_view=view - 1)
     log.close()
@@ -259,7 +310,7 @@ def test_segments_of_final_views_go_when_a_new_one_begins(home: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_no_vote_above_the_final_view_is_ever_forgotten(home: Path) -> None:
-    log = VoteLog(home, IDENTITY)
+    log = opened(home)
     for view in range(1, 10):
         log.append([notarize(view)], epoch=0, final_view=3)
     log.close()
@@ -268,7 +319,7 @@ def test_no_vote_above_the_final_view_is_ever_forgotten(home: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_a_segment_stays_while_one_before_it_is_needed(home: Path) -> None:
-    log = VoteLog(home, IDENTITY)
+    log = opened(home)
     log.append([notarize(9)], epoch=0, final_view=0)
     for view in range(1, 5):
         log.append([skip(view)], epoch=0, final_view=5)

@@ -166,7 +166,7 @@ class Replica:
             ledger.execute(block, None)
             ledger.commit(block, stored.certificate)
         identity = Identity(toy.NETWORK, toy.CHAIN_ID, toy.address(self.index))
-        votes = VoteLog(HOME / "votes", identity, self.disk)
+        votes = VoteLog(HOME / "votes", HOME / "voters", identity, self.disk)
         return _Process(self._instance(ledger, votes), ledger, votes, log, deque())
 
     def _instance(self, ledger: toy.Ledger, votes: VoteLog) -> Simplex:

@@ -2,14 +2,15 @@
 
     <home>/shard-i/votes/00000001.wal   records as in db/segments.py; a segment's first one says whose log it is
     <home>/shard-i/voter                addresses of the validators that have voted from here, one a line
+    <home>/voters/shard-i               the same with the network's hash, where it outlives the shard's folder
 
     head    = RLP ["ZGVOTES2", network, chain id, address]
     payload = RLP [[vote, proposal or empty, [certificate …]] …], all that one sync makes durable
 
 A torn last record was never synced, so its vote was never sent: it is cut off. Everything else that is not as it was
-written stops the node, for a validator that has forgotten a vote may contradict it and lose its stake. The marker
-`voter` is written before the first vote, and tells a log that is gone from one that never was. Segments whose views are
-all final are deleted when a new one begins.
+written stops the node, for a validator that has forgotten a vote may contradict it and lose its stake. The two lists of
+who has voted are durable before the first vote, and tell a log that is gone from one that never was. Segments whose
+views are all final are deleted when a new one begins.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _NEVER = (-1, -1)
 _ADVICE = (
     "Restore it from a copy made after this validator's last vote. If there is none, do not vote with this key again:"
     " another copy of the vote could convict it. Register a new voting key, or follow the chain without one"
+    ' (consensus.validator = "")'
 )
 
 
@@ -54,24 +56,31 @@ class Identity:
 class VoteLog:
     """Append-only; one writer."""
 
-    def __init__(self, directory: Path, identity: Identity, files: Files = SYSTEM) -> None:
-        """Open or create. Raises Corrupt: the sentence says what happened and what to do."""
+    def __init__(self, directory: Path, register: Path, identity: Identity, files: Files = SYSTEM) -> None:
+        """Open or create. `register` is the shard's file in `<home>/voters`. Raises Corrupt: the sentence says what
+        happened and what to do."""
         self._directory = directory
         self._identity = identity
         self._records: list[Persist] = []
         self._last: dict[int, tuple[int, int]] = {}
         """Segment → the last (epoch, view) that was voted in, below all when none was."""
+        address = f"0x{identity.address.hex()}"
+        self._lists = (
+            _List(directory.with_name("voter"), address, files),
+            _List(register, f"{address} {identity.network.hex()}", files),
+        )
         self._segments = _open(directory, files)
         headed = self._read()
         self._headed = headed == self._segments.current
-        marker = _Marker(directory.with_name("voter"), files)
-        if headed == 0 and marker.has(identity.address):
+        saying = [str(listed.path) for listed in self._lists if listed.complete]
+        if headed == 0 and saying:
             raise Corrupt(
-                f"the vote log {directory} of validator 0x{identity.address.hex()} is gone, and it has voted before. "
-                f"{_ADVICE}"
+                f"the vote log {directory} of validator {address} is gone, and it has voted before. {_ADVICE}. Only a"
+                f" network that no other node has ever followed may be begun anew: remove {' and '.join(saying)}"
             )
         self._write_head()
-        marker.add(identity.address)
+        if saying:
+            self._note_voter()
 
     def restored(self, epoch: int, view: int, number: int, block_hash: bytes) -> Restored:
         """What an instance of `epoch` must take up again after the final block of this view, height and hash."""
@@ -89,6 +98,7 @@ class VoteLog:
     def append(self, effects: Sequence[Persist], epoch: int, final_view: int) -> None:
         """Write and fdatasync; returns when the votes may be sent. The chain has made durable all that is final up to
         this view. Raises OSError: the node must stop then."""
+        self._note_voter()
         segments = self._segments
         done: list[int] = []
         if segments.size() > SEGMENT_MAX_BYTES:
@@ -127,23 +137,33 @@ class VoteLog:
             self._headed = True
             self._last[self._segments.current] = _NEVER
 
+    def _note_voter(self) -> None:
+        for listed in self._lists:
+            listed.note()
 
-class _Marker:
-    """The file that remembers who has voted from this home."""
 
-    def __init__(self, path: Path, files: Files) -> None:
-        self._path = path
+class _List:
+    """A file of those who have voted, and our line in it."""
+
+    def __init__(self, path: Path, line: str, files: Files) -> None:
+        self.path = path
+        self._line = line
         self._files = files
-        self._lines = files.read(path).decode("ascii", "replace").split() if files.exists(path) else []
+        self._lines = files.read(path).decode("ascii", "replace").splitlines() if files.exists(path) else []
 
-    def has(self, address: bytes) -> bool:
-        return f"0x{address.hex()}" in self._lines
+    @property
+    def complete(self) -> bool:
+        """Whether our line is there."""
+        return self._line in self._lines
 
-    def add(self, address: bytes) -> None:
-        """Durably."""
-        if not self.has(address):
-            self._lines.append(f"0x{address.hex()}")
-            self._files.write_file(self._path, "".join(f"{line}\n" for line in self._lines).encode())
+    def note(self) -> None:
+        """Add our line, durably. Raises OSError."""
+        if self.complete:
+            return
+        lines = [*self._lines, self._line]
+        self._files.make_directory(self.path.parent)
+        self._files.write_file(self.path, "".join(f"{line}\n" for line in lines).encode())
+        self._lines = lines
 
 
 def _open(directory: Path, files: Files) -> Segments:

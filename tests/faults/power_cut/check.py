@@ -165,7 +165,8 @@ def _check_votes(chain: Chain, home: Path, genesis: Genesis, promises: Promises)
     assert key is not None
     members, private = ValidatorSets(genesis).certain(0), PrivateKey(key)
     address = address_of(private.public_key)
-    votes = VoteLog(home / "shard-0" / "votes", Identity(genesis.network, chain.chain_id, address))
+    identity = Identity(genesis.network, chain.chain_id, address)
+    votes = VoteLog(home / "shard-0" / "votes", home / "voters" / "shard-0", identity)
     try:
         head = chain.head
         restored = votes.restored(0, head.consensus.view, head.number, head.hash)
