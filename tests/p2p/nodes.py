@@ -34,13 +34,14 @@ class TestNode:
         listen: str = "/ip4/127.0.0.1/tcp/0",
         mdns: bool = False,
         dht: bool = False,
+        network: str = NETWORK,
     ) -> None:
         settings = P2pSettings(
             listen=listen,
             bootstrap=tuple(bootstrap),
             identity=bytes([number]) * 32,
             home=home / f"node-{number}",
-            network=NETWORK,
+            network=network,
             shards=1,
             fast_path=fast_path,
             mdns=mdns,
@@ -55,7 +56,7 @@ class TestNode:
         self.network.on_direct(lambda peer, message: self._note(self.direct, (peer, message)))
         self.on_gossip: Callable[[str, bytes], None] = lambda peer, message: None
         """Hears gossip as it comes, too."""
-        self.network.subscribe(TX, self._take_gossip)
+        self.network.subscribe(topic(network, 0, "tx"), self._take_gossip)
         self.network.on_peer(lambda peer, connected: self._note(self.comings, (peer, connected)))
 
     @property
@@ -85,6 +86,10 @@ class TestNode:
         """Wait for peers."""
         wanted = {other.id for other in others}
         await self.until(lambda: wanted <= {peer.id for peer in self.network.peers()}, "the peers are there")
+
+    async def until_left(self) -> None:
+        """Wait for a peer to go."""
+        await self.until(lambda: any(not connected for _, connected in self.comings), "a peer goes")
 
     def _take_gossip(self, peer: str, message: bytes) -> None:
         self._note(self.gossip, (peer, message))

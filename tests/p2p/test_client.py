@@ -61,6 +61,30 @@ def test_two_nodes_exchange_messages_gossip_and_requests(fast_path: bool, tmp_pa
     asyncio.run(life())
 
 
+@paths
+def test_nodes_of_two_networks_part_without_blame(
+    fast_path: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def life() -> None:
+        here = TestNode(tmp_path, 1, fast_path=fast_path)
+        elsewhere = TestNode(tmp_path, 2, fast_path=fast_path, network="fedcba9876543210")
+        await start(here, elsewhere)
+        try:
+            elsewhere.network.dial(here.network.addresses[0])
+            for node in (here, elsewhere):
+                await node.until_left()
+                assert node.network.peers() == ()
+        finally:
+            await stop(here, elsewhere)
+
+    with caplog.at_level("WARNING"):
+        asyncio.run(life())
+    warnings = [record.message for record in caplog.records if "of another network" in record.message]
+    assert len(warnings) == 1, "the one that dialled is told, once"
+    assert "right genesis file?" in warnings[0]
+    assert not list(tmp_path.glob("*/bans.json"))
+
+
 @pytest.mark.parametrize(
     "fast_path", [pytest.param(True, id="fast"), pytest.param(False, id="stock", marks=pytest.mark.long)]
 )

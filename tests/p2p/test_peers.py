@@ -16,7 +16,7 @@ from libp2p.network.connection.swarm_connection import SwarmConn
 from libp2p.peer.id import ID
 
 from zg_node.p2p.network import Offence
-from zg_node.p2p.peers import PEERS_MAX, Connected, Peers
+from zg_node.p2p.peers import ELSEWHERE_S, PEERS_MAX, SECOND_CONNECTION_S, Connected, Peers
 from zg_node.p2p.score import BanFile
 
 
@@ -174,5 +174,42 @@ def test_a_ban_closes_the_door_to_protected_peers_too_for_less_time(tmp_path: Pa
             assert not await swarm.connect(peers, one)
         until = {name: ban.until_s for name, ban in BanFile(tmp_path / "bans.json").load().items()}
         assert until[validator.to_base58()] < until[liar.to_base58()]
+
+    with_peers(tmp_path, work)
+
+
+def test_a_peer_of_another_network_is_away_for_a_while_and_is_not_blamed(tmp_path: Path) -> None:
+    async def work(peers: Peers, swarm: Swarm) -> None:
+        one = peer(1)
+        gone: list[ID] = []
+        peers.on_peer(lambda who, entry, connected: None if connected else gone.append(who))
+        assert await swarm.connect(peers, one)
+        peers.turn_away(one)
+        assert (gone, one in peers.table) == ([one], False)
+        assert swarm.connections[one], "the other side has a moment to find out"
+        peers.offend(one, Offence.CONTRADICTION)
+        await trio.sleep(SECOND_CONNECTION_S + 0.1)
+        assert not swarm.connections[one]
+        assert not await swarm.connect(peers, one)
+        await trio.sleep(ELSEWHERE_S)
+        assert await swarm.connect(peers, one)
+        assert peers.points(one.to_base58()) == 100
+        assert gone == [one]
+
+    with_peers(tmp_path, work)
+
+
+def test_a_second_connection_of_a_peer_of_another_network_does_not_bring_it_back(tmp_path: Path) -> None:
+    async def work(peers: Peers, swarm: Swarm) -> None:
+        one = peer(1)
+        assert await swarm.connect(peers, one)
+        second = Conn(swarm, one, "outbound")
+        swarm.connections[one].append(second)
+        peers.turn_away(one)
+        for notifee in swarm.notifees:
+            await notifee.connected(swarm, second)  # type: ignore[arg-type]
+        await trio.testing.wait_all_tasks_blocked()
+        assert one not in peers.table
+        assert second.is_closed
 
     with_peers(tmp_path, work)

@@ -1,4 +1,8 @@
-"""The library's host with our own negotiation and identify: bounded reads, one round trip, no system tasks that die."""
+"""The library's host with our own negotiation and identify: bounded reads, one round trip, no system tasks that die.
+
+Each connection begins with both sides identifying themselves; a peer that turns out to be of another network is told
+of, and nothing that it said is kept.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,7 @@ from zg_node.p2p.network import Offence
 from zg_node.p2p.reactor import Reactor
 from zg_node.p2p.stream import PeerStream
 from zg_node.p2p.swarm import LIBRARY_ERRORS, STREAM_TIMEOUT_S, GuardedSwarm, Offend
+from zg_node.p2p.topics import is_elsewhere, network_protocol
 from zg_node.p2p.varint import take_prefixed
 
 IDENTIFY_MAX_BYTES = 16 * 1024
@@ -42,21 +47,27 @@ PEERS_REMEMBERED_MAX = 1000
 class GuardedHost(BasicHost):
     """Streams of peers find their handlers here."""
 
-    def __init__(self, swarm: GuardedSwarm, counts: Counts) -> None:
+    def __init__(self, swarm: GuardedSwarm, network: str, counts: Counts) -> None:
+        """`network` is 16 hex digits, as in topics."""
         super().__init__(swarm, negotiate_timeout=int(STREAM_TIMEOUT_S), disable_identify_address_discovery=True)
         self._counts = counts
+        self._our_network = network
         self.swarm = swarm
+        self.on_elsewhere: Callable[[ID], None] = lambda peer: None
+        """The peer is of another network."""
         self.on_identified: Callable[[ID, Sequence[Multiaddr]], None] = lambda peer, addresses: None
         """(peer, the addresses that it says it listens on)."""
         handlers = self.multiselect.handlers
         handlers.clear()
         self.set_stream_handler(IDENTIFY_ID, identify_handler_for(self))
         self.set_stream_handler(PING_ID, PingService(self).handle_ping)
+        self.set_stream_handler(TProtocol(network_protocol(network)), INetStream.reset)
 
     @classmethod
     def create(
         cls,
         identity: bytes,
+        network: str,
         reactor: Reactor | None,
         nursery: trio.Nursery,
         counts: Counts,
@@ -71,7 +82,7 @@ class GuardedHost(BasicHost):
         upgrader.muxer_multistream = Muxer(reactor, lambda peer: offend(peer, Offence.MALFORMED), int(STREAM_TIMEOUT_S))
         peer_id, peerstore = ID.from_pubkey(keys.public_key), PeerStore(max_peers=PEERS_REMEMBERED_MAX)
         peerstore.add_key_pair(peer_id, keys)
-        return cls(GuardedSwarm(peer_id, peerstore, upgrader, nursery, counts, offend, admit), counts)
+        return cls(GuardedSwarm(peer_id, peerstore, upgrader, nursery, counts, offend, admit), network, counts)
 
     async def open_stream(self, peer: ID, protocol: str) -> PeerStream:
         """Open a stream and agree on its protocol. Raises Unavailable, InvalidMessage, StreamReset."""
@@ -99,6 +110,10 @@ class GuardedHost(BasicHost):
         assert handler is not None
         await handler(net_stream)
 
+    def _has_cached_protocols(self, peer_id: ID) -> bool:
+        # Who was identified once may come back as a node of another network.
+        return False
+
     async def _identify_task_entry(self, peer_id: ID, reason: str) -> None:
         # The library runs this as a system task, where an exception ends the process.
         try:
@@ -119,6 +134,9 @@ class GuardedHost(BasicHost):
             self.swarm.offend(peer, Offence.MALFORMED)
             return
         except (Unavailable, trio.TooSlowError, *LIBRARY_ERRORS):
+            return
+        if is_elsewhere(message.protocols, self._our_network):
+            self.on_elsewhere(peer)
             return
         await update_peerstore_from_identify(self.peerstore, peer, message)
         self.on_identified(peer, self.addresses_of(peer))

@@ -170,6 +170,8 @@ class Dialer:
             return
         if connected:
             target.failures = 0
+        elif self._peers.is_banned(entry.name) and not self._is_kept(target):
+            del self._targets[peer]
         else:
             # Not at once: a peer that closes on purpose would be dialled in a loop.
             target.due_s = trio.current_time() + BACKOFF_FIRST_S

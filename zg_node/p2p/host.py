@@ -78,6 +78,7 @@ class Host:
         self._peers = Peers(nursery, counts, BanFile(home / BANS_FILE))
         self._host = GuardedHost.create(
             settings.identity,
+            settings.network,
             reactor if settings.fast_path else None,
             nursery,
             counts,
@@ -97,6 +98,7 @@ class Host:
         whom = random.Random()  # noqa: S311 — whom to ask, nothing secret
         self._exchange = Exchange(self._host, self._peers, nursery, counts, self._dialer.found, whom)
         self._host.on_identified = self._identified
+        self._host.on_elsewhere = self._peers.turn_away
         self._commands: dict[Frame, Callable[..., None]] = {
             Frame.SUBSCRIBE: self._subscribe,
             Frame.PUBLISH: self._publish,

@@ -4,12 +4,14 @@
               ─▶ more than 64 peers? the least useful one that is not protected goes; if all are, protected ones
                  still come in, up to the swarm's bound
     offence   ─▶ points; at 0: ban, disconnect, ban list
+    of another network? it stops being a peer, is disconnected, and may come again in half a minute
 
 One peer counts once, whatever connections it has for a moment.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +33,11 @@ from zg_node.p2p.swarm import GuardedSwarm
 PEERS_MAX = 64
 SECOND_CONNECTION_S = 1.0
 """How long both connections of a peer stand, so that both sides know both before one goes."""
+ELSEWHERE_S = 30.0
+"""How long a peer of another network is not connected to: it may have been started with a wrong genesis file."""
+ELSEWHERE_MAX = 1024
+WARNING_PAUSE_S = 300.0
+"""Between two warnings about peers of another network."""
 FLOOD_S = 1.0
 """A peer that is so far beyond its bucket loses points, too."""
 
@@ -62,6 +69,9 @@ class Peers:
         self._file = bans
         self._book = ScoreBook(bans.load())
         self._protected: set[str] = set()
+        self._elsewhere: dict[str, float] = {}
+        """Peers of another network, and until when (`trio.current_time()`) they stay away."""
+        self._warn_from_s = 0.0
         self._handlers: list[OnPeer] = []
         self._swarm: GuardedSwarm | None = None
         self.table: dict[ID, Connected] = {}
@@ -96,7 +106,7 @@ class Peers:
 
     def is_banned(self, name: str) -> bool:
         """Whether nothing of the peer is wanted."""
-        return self._book.is_banned(name, time.time())
+        return self._is_elsewhere(name) or self._book.is_banned(name, time.time())
 
     def points(self, name: str) -> int:
         """0 to 100."""
@@ -107,7 +117,9 @@ class Peers:
         self.charge(peer.to_base58(), offence.value)
 
     def charge(self, name: str, cost: int) -> None:
-        """Take points; at 0 the peer is banned and disconnected."""
+        """Take points; at 0 the peer is banned and disconnected. Among peers of another network nobody is at fault."""
+        if self._is_elsewhere(name):
+            return
         ban_s = PROTECTED_BAN_S if name in self._protected else BAN_S
         if self._book.charge(name, cost, time.time(), ban_s):
             self._counts["bans"] += 1
@@ -119,6 +131,25 @@ class Peers:
             for peer in [peer for peer, entry in self.table.items() if entry.name == name]:
                 self.disconnect(peer)
         self.on_points(name, self.points(name))
+
+    def turn_away(self, peer: ID) -> None:
+        """A peer is of another network: it is none of ours from now on, and is disconnected when it has had the time
+        to find that out, too."""
+        name, now_s = peer.to_base58(), trio.current_time()
+        if len(self._elsewhere) >= ELSEWHERE_MAX:
+            del self._elsewhere[next(iter(self._elsewhere))]
+        self._elsewhere[name] = now_s + ELSEWHERE_S
+        entry = self.table.pop(peer, None)
+        if entry is None:
+            return
+        level = logging.DEBUG
+        if entry.outbound and now_s >= self._warn_from_s:  # who dials us may be wrong alone
+            self._warn_from_s = now_s + WARNING_PAUSE_S
+            level = logging.WARNING
+        said = "peer=%s address=%s is of another network: has this node the right genesis file?"
+        log.log(level, said, name, entry.address)
+        self._tell(peer, entry, False)
+        self._nursery.start_soon(self._part, peer)
 
     async def take_messages(self, peer: ID, count: int) -> None:
         """Account messages of a peer, and wait as long as it has to be slowed down."""
@@ -150,6 +181,9 @@ class Peers:
         """A connection stands, unless it has ended meanwhile."""
         peer = conn.muxed_conn.peer_id
         if conn.is_closed:
+            return
+        if self.is_banned(peer.to_base58()):
+            self._close(conn)
             return
         if peer in self.table:
             self._nursery.start_soon(contained, self._counts, self._leave_one, peer)
@@ -198,6 +232,14 @@ class Peers:
         ranked = sorted(enumerate(open_ones), key=lambda c: (_is_outbound(c[1]) == keep_outbound, c[0]))
         for _, conn in ranked[:-1]:
             self._close(conn)
+
+    async def _part(self, peer: ID) -> None:
+        """Close a peer's connections after a moment."""
+        await trio.sleep(SECOND_CONNECTION_S)
+        self.disconnect(peer)
+
+    def _is_elsewhere(self, name: str) -> bool:
+        return self._elsewhere.get(name, 0.0) > trio.current_time()
 
     def _open_connections(self, peer: ID) -> list[INetConn]:
         assert self._swarm is not None
