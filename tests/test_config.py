@@ -68,6 +68,7 @@ def test_what_a_file_leaves_out_has_its_default() -> None:
         ("[engine]\nname = 'geth'", "engine.name is 'geth': input should be 'native' or 'py-evm'"),
         ("rpc = 3", "rpc is 3: it should be a table, [rpc]"),
         ("[node]\nname = 'a/b'", "node.name is 'a/b': string should match pattern"),
+        ('[p2p]\nbootstrap = ["node-1:26656"]', "p2p.bootstrap has 'node-1:26656': an address looks like /ip4/"),
     ],
 )
 def test_a_fault_is_one_sentence_that_names_the_key(text: str, sentence: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ from tests.jsonrpc import Client
 from tests.transfers import transfer
 from zg_node.assembly import rpc_listener
 from zg_node.config import Settings, override
+from zg_node.consensus.snapshot_sync import SnapshotProgress
 from zg_node.consensus.votes import address_of
+from zg_node.epochs import Voter
 from zg_node.errors import InvalidConfig
 from zg_node.execution.genesis import packaged
 from zg_node.keys import bls_pubkey
 from zg_node.node import BlockLine, Node, first_cause
+from zg_node.rpc.api import Starting
+from zg_node.shard import Shard
 
 SETTINGS = override(Settings(), {"rpc.port": 0, "metrics.port": 0, "state.cache_mb": 8})
 
@@ -98,7 +103,7 @@ def test_shards_are_chains_of_their_own(tmp_path: Path) -> None:
         assert await call(root.url, "eth_getTransactionCount", sender, "latest") == "0x0"
 
     run(node, use)
-    assert {path.name for path in tmp_path.iterdir()} == {"da", "shard-0", "shard-1"}
+    assert {path.name for path in tmp_path.iterdir()} == {"da", "shard-0", "shard-1", "voters"}
 
 
 @pytest.mark.parametrize(
@@ -131,6 +136,65 @@ def test_what_was_final_is_there_at_the_next_start(tmp_path: Path) -> None:
 
     run(Node(SETTINGS, tmp_path), first)
     run(Node(SETTINGS, tmp_path), second)
+
+
+def test_a_node_that_joins_says_so_until_its_shards_are_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node(override(SETTINGS, {"p2p.enabled": True, "p2p.listen": "/ip4/127.0.0.1/tcp/0"}), tmp_path)
+    opening, go_on = threading.Event(), threading.Event()
+    open_shard = node._open_shard
+
+    def slowly(index: int, voter: Voter | None) -> Shard:
+        opening.set()
+        assert go_on.wait(20)
+        return open_shard(index, voter)
+
+    async def nobody_offers(*arguments: object) -> None:
+        assert (await call(f"http://127.0.0.1:{node._servers[0].port}", "zg_nodeInfo"))["starting"]
+
+    monkeypatch.setattr(node, "_open_shard", slowly)
+    monkeypatch.setattr(node, "_joins", lambda voter: True)
+    monkeypatch.setattr("zg_node.node.join_by_snapshot", nobody_offers)
+
+    async def life() -> None:
+        started = asyncio.create_task(node.start())
+        try:
+            await asyncio.to_thread(opening.wait, 20)
+            url = f"http://127.0.0.1:{node._servers[0].port}"
+            info = await call(url, "zg_nodeInfo")
+            assert (info["ready"], info["starting"]["stage"]) == (False, "opening the shards")
+            go_on.set()
+            await started
+            info = await call(url, "zg_nodeInfo")
+            assert (info["ready"], info["starting"]) == (True, None)
+            assert await call(url, "eth_blockNumber") is not None
+        finally:
+            go_on.set()
+            await started
+            await node.stop()
+
+    asyncio.run(life())
+
+
+def test_how_far_the_copy_of_a_state_is_can_be_asked_for(tmp_path: Path) -> None:
+    told: list[SnapshotProgress] = []
+    node = Node(SETTINGS, tmp_path, on_join=told.append)
+    for progress in (SnapshotProgress(1, 0, 0, 0), SnapshotProgress(1, 64, 3, 8)):
+        node._tell_join(progress)
+    assert node._starting == Starting("joining: shard 1, the state of block 64, 3 of 8 pieces", 3, 8)
+    assert len(told) == 2
+
+
+def test_a_node_that_hears_from_nobody_is_not_ready(tmp_path: Path) -> None:
+    nobody = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWJo4Wrk3q3zXutxtpXMDFC4nduxMJJRKxKQcXu1TbG6K1"
+    wanted = {"p2p.enabled": True, "p2p.listen": "/ip4/127.0.0.1/tcp/0", "p2p.snapshot": False}
+    ready: list[bool] = []
+
+    async def use(node: Node) -> None:
+        ready.append((await call(node.shards[0].url, "zg_nodeInfo"))["ready"])
+
+    run(Node(override(SETTINGS, {**wanted, "p2p.bootstrap": (nobody,)}), tmp_path / "following"), use)
+    run(Node(override(SETTINGS, wanted), tmp_path / "alone"), use)
+    assert ready == [False, True]
 
 
 def test_stopping_twice_is_stopping_once(tmp_path: Path) -> None:
@@ -198,6 +262,17 @@ def test_a_key_that_does_not_fit_the_validators_is_refused(
     with pytest.raises(InvalidConfig, match=sentence):
         asyncio.run(node.start())
     assert not (tmp_path / "shard-0").exists()
+
+
+def test_the_public_key_votes_where_there_is_no_network_to_follow_and_nowhere_else(tmp_path: Path) -> None:
+    address = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWJo4Wrk3q3zXutxtpXMDFC4nduxMJJRKxKQcXu1TbG6K1"
+    alone = override(SETTINGS, {"p2p.enabled": True})
+    following = override(alone, {"p2p.bootstrap": (address,)})
+    assert Node(alone, tmp_path)._voter() == Node(SETTINGS, tmp_path)._voter() is not None
+    assert Node(following, tmp_path)._voter() is None
+    own = Node(following, tmp_path, vote_key=b"\1" * 32)._voter()
+    assert own is not None
+    assert own.address == address_of(PrivateKey(b"\1" * 32).public_key)
 
 
 def test_a_validator_with_its_key_makes_blocks(tmp_path: Path) -> None:

@@ -172,10 +172,11 @@ class ConsensusSettings(Section):
     """Who votes, and when blocks are made."""
 
     validator: Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]{40})?$")] = ""
-    """The key of the data directory that this node votes with, by its address; "" for the development network."""
+    """The key of the data directory that this node votes with, by its address. "" follows without voting, but for a
+    development network's only node, without a bootstrap address: it votes with the chain file's public key."""
     block_time_ms: Natural = 0
     """A block every so many milliseconds, full or empty; 0 makes one when there are transactions."""
-    heartbeat_ms: Positive = 1_000
+    heartbeat_ms: Positive = 900
     """When blocks are made on demand: an empty block after so long without one."""
     min_interval_ms: Natural = 10
     """When blocks are made on demand: the least time between two."""
@@ -334,6 +335,8 @@ def _sentence(error: ValidationError) -> str:
         return f"unknown key {name!r}" + (
             f"; did you mean {nearest!r}?" if nearest else "; see `zg-node config default`"
         )
+    if fault["type"] == "string_pattern_mismatch" and fault["loc"][:2] == ("p2p", "bootstrap"):
+        return f"p2p.bootstrap has {fault['input']!r}: an address looks like /ip4/203.0.113.7/tcp/26656/p2p/12D3KooW…"
     if fault["type"] == "model_type":
         return f"{name} is {fault['input']!r}: it should be a table, [{name}]"
     message = fault["msg"][:1].lower() + fault["msg"][1:]

@@ -24,12 +24,15 @@ from zg_node.availability import Availability
 from zg_node.clock import SystemClock
 from zg_node.config import Settings
 from zg_node.consensus.snapshot_sync import SnapshotProgress
+from zg_node.consensus.sync import NEAR_BLOCKS
+from zg_node.consensus.votes import ValidatorSet
 from zg_node.epochs import ValidatorSets, Voter
 from zg_node.errors import InvalidConfig
 from zg_node.execution.metrics import ExecutionCollector
 from zg_node.joining import is_new, join_by_snapshot
 from zg_node.p2p.client import P2pNetwork
 from zg_node.peering import Peering, make_network
+from zg_node.readiness import LOOK_S, Readiness
 from zg_node.reporter import Reporter
 from zg_node.rootaccount import RootAccount
 from zg_node.rpc import api
@@ -40,6 +43,9 @@ from zg_node.shard import Shard, Surroundings, open_shard, thread
 from zg_node.types.block import StoredBlock
 
 log = logging.getLogger("zg.node")
+
+OPENING = api.Starting("opening the shards")
+LOOKING = api.Starting("joining: looking for a node that offers its state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +81,14 @@ class Node:
         on_block: Callable[[BlockLine], None] | None = None,
         on_join: Callable[[SnapshotProgress], None] = lambda progress: None,
     ) -> None:
-        """`vote_key` None takes the key that a development network's chain file makes public."""
+        """Without a `vote_key`, the key that a development network's chain file makes public votes, unless there is a
+        network to follow: whoever joins one votes with a key of its own."""
         self.settings = settings
         self.home = home
         self.genesis = load_genesis(settings, home)
         self.registry = metrics.new_registry()
         ExecutionCollector(self.registry, lambda: [shard.chain for shard in self._shards])
-        self._vote_key = vote_key or self.genesis.development_vote_key
+        self._vote_key = vote_key or (None if settings.p2p.bootstrap else self.genesis.development_vote_key)
         self._on_block = on_block
         self._on_join = on_join
         self._clock = SystemClock()
@@ -95,10 +102,11 @@ class Node:
         self._availability: Availability | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = asyncio.Event()
-        self._ready = False
+        self._readiness = Readiness()
         self._failed = False
         self._servers: list[RpcServer] = []
         """JSON-RPC first, then metrics."""
+        self._starting = OPENING
 
     @property
     def shards(self) -> list[ShardInfo]:
@@ -120,7 +128,7 @@ class Node:
         try:
             if self.settings.p2p.enabled:
                 if self._joins(voter):
-                    await join_by_snapshot(self.settings, self.genesis, self.home, self._on_join)
+                    await self._join()
                 self._network = make_network(self.settings, self.genesis, self.home, self.registry)
             for index in range(self.settings.network.shards):
                 shard = await loop.run_in_executor(None, self._open_shard, index, voter)
@@ -141,6 +149,7 @@ class Node:
                 self._peering = Peering(self._network, self.genesis, self._sets, self._shards)
                 await self._network.start()
             await self._listen()
+            self.registry.register(RpcCollector(self._servers[0]))
             if self._availability is not None:
                 await self._availability.gateways.start()
             elif self.settings.gateway.any:
@@ -157,7 +166,8 @@ class Node:
         if self._availability is not None:
             for work, name in self._availability.tasks():
                 self._run(work, name)
-        self._ready = True
+        self._judge(voter)
+        self._run(self._keep_judging(voter), "readiness")
 
     async def wait(self) -> None:
         """Return after `stop`; raise what made the node unable to go on."""
@@ -175,7 +185,6 @@ class Node:
 
         After a failure nothing more is written: the log has what is final, and the next start replays it."""
         self._stopped.set()
-        self._ready = False
         await self._close()
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,22 +209,40 @@ class Node:
         p2p = self.settings.p2p
         return p2p.snapshot and bool(p2p.bootstrap) and not founder and is_new(self.home)
 
+    async def _join(self) -> None:
+        """Begin with a snapshot, and tell how far it is whoever asks meanwhile."""
+        self._starting = LOOKING
+        await self._listen()
+        await join_by_snapshot(self.settings, self.genesis, self.home, self._tell_join)
+        self._starting = OPENING
+
+    def _tell_join(self, progress: SnapshotProgress) -> None:
+        if progress.total:
+            self._starting = api.Starting(
+                f"joining: shard {progress.shard}, the state of block {progress.number}, "
+                f"{progress.done} of {progress.total} pieces",
+                progress.done,
+                progress.total,
+            )
+        self._on_join(progress)
+
     def _open_shard(self, index: int, voter: Voter | None) -> Shard:
         around = Surroundings(self._clock, self._network)
         return open_shard(self.settings, self.genesis, self.home, index, self._sets, voter, around)
 
     async def _listen(self) -> None:
-        """Open the JSON-RPC and the metrics listeners."""
+        """Open the JSON-RPC and the metrics listeners; after a join again, to serve the shards from then on."""
         node = api.Node(
             chains=[shard.chain for shard in self._shards],
             client_version=client_version(),
             network=self.genesis.file.name,
-            ready=lambda: self._ready,
+            ready=lambda: self._readiness.ready and not self._stopped.is_set(),
             healthy=lambda: not self._stopped.is_set(),
             metrics=lambda: metrics.render(self.registry),
             peers=lambda: len(self._network.peers()) if self._network is not None else 0,
             progress=self._progress,
             addresses=lambda: self.addresses,
+            starting=lambda: self._starting,
             da=self._availability.service if self._availability is not None else None,
             da_from_anywhere=self.settings.da.put_from_anywhere,
         )
@@ -224,22 +251,44 @@ class Node:
         listeners = [rpc_listener(self.settings)]
         if scrape.enabled:
             listeners.append(Listener(scrape.host, scrape.port, rpc=False, metrics=True))
-        for listener in listeners:
+        for place, listener in enumerate(listeners):
             server = RpcServer(node, limits, listener)
-            self._servers.append(server)
-            await server.start()
-        self.registry.register(RpcCollector(self._servers[0]))
+            if place < len(self._servers):
+                earlier, self._servers[place] = self._servers[place], server
+                await server.succeed(earlier)
+            else:
+                self._servers.append(server)
+                await server.start()
 
     # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run(self, work: Coroutine[None, None, None], name: str) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work, name=name))
 
+    async def _keep_judging(self, voter: Voter | None) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self._judge(voter)
+
+    def _judge(self, voter: Voter | None) -> None:
+        """Whether the node follows the network, now."""
+        shards = self._peering.sync.progress() if self._peering is not None else ()
+        if self._readiness.look(shards, self._is_quorum(voter), asyncio.get_running_loop().time()):
+            heights = " ".join(f"shard={shard.shard} height={shard.done} target={shard.target}" for shard in shards)
+            log.info("ready=%s %s", self._readiness.ready, heights)
+
+    def _is_quorum(self, voter: Voter | None) -> bool:
+        """Whether this node needs nobody else to make blocks, on any shard."""
+        if voter is None:
+            return False
+        sets = [self._sets.of(shard.chain.head.consensus.epoch) for shard in self._shards]
+        return all(members is not None and is_quorum(members, voter.address) for members in sets)
+
     def _progress(self, shard: int) -> api.Progress | None:
         if self._peering is None:
             return None
         progress = self._peering.sync.progress()[shard]
-        if not progress.syncing:
+        if not progress.syncing and progress.target - progress.done <= NEAR_BLOCKS:
             return None
         return api.Progress(self._began[shard], progress.done, progress.target, progress.blocks_per_s)
 
@@ -278,6 +327,12 @@ class Node:
         shards, self._shards = self._shards, []
         for shard in shards:
             await asyncio.get_running_loop().run_in_executor(None, partial(shard.close, write=not self._failed))
+
+
+def is_quorum(members: ValidatorSet, address: bytes) -> bool:
+    """Whether this validator's stake makes a certificate alone."""
+    index = members.index_of(address)
+    return index is not None and members.stake(index) >= members.quorum
 
 
 def first_cause(error: BaseException) -> BaseException:

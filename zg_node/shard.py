@@ -147,7 +147,8 @@ def open_shard(
     instances = Instances(genesis, index, sets, voter, timeouts, around.verifier)
     votes = None
     if voter is not None:
-        votes = VoteLog(directory / "votes", Identity(genesis.network, chain.chain_id, voter.address), around.files)
+        identity = Identity(genesis.network, chain.chain_id, voter.address)
+        votes = VoteLog(directory / "votes", home / "voters" / directory.name, identity, around.files)
     pace = settings.consensus
     worker, vote_worker, writer = (around.executor(f"shard-{index}{role}") for role in ("", "-votes", "-writer"))
     consensus = ShardConsensus(

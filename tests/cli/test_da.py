@@ -116,8 +116,8 @@ def test_what_is_not_there_is_said_so(zg: Run, network: Devnet, tmp_path: Path) 
     result = zg("da", "put", empty, "--epochs", 721, "--rpc", network.url)
     assert result.exit_code == 1
     assert "721 epochs: blobs are kept for at most 720" in result.stderr
-    for command in (("put", empty, "--epochs", 10**20), ("holders", "--epoch", 10**20)):
-        assert zg("da", *command, "--rpc", network.url).exit_code == 2
+    for impossible in (("put", empty, "--epochs", 10**20), ("holders", "--epoch", 10**20)):
+        assert zg("da", *impossible, "--rpc", network.url).exit_code == 2
 
 
 def test_calls_that_make_no_sense_are_refused(network: Devnet) -> None:

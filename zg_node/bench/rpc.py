@@ -78,7 +78,7 @@ class RpcClient:
 
 
 async def wait_until_serving(endpoint: Endpoint, timeout_s: float) -> None:
-    """Return when eth_chainId is answered. Raises Unavailable after `timeout_s`."""
+    """Return when eth_chainId is answered. Raises Unavailable or InvalidRequest after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while True:
         client = RpcClient(endpoint)
@@ -86,7 +86,7 @@ async def wait_until_serving(endpoint: Endpoint, timeout_s: float) -> None:
             await client.open()
             await client.call("eth_chainId")
             return
-        except Unavailable:
+        except (Unavailable, InvalidRequest):  # nobody listens, or the node is still opening its chain
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.02)

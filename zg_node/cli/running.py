@@ -1,9 +1,8 @@
-"""A node in the foreground: from its data directory being held to a clean stop on Ctrl-C or SIGTERM."""
+"""A node in the foreground: from its data directory being held to a clean stop on Ctrl-C, SIGTERM or SIGHUP."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -15,6 +14,7 @@ import uvloop
 from zg_node import allocator
 from zg_node.cli import home as homes
 from zg_node.cli import logs
+from zg_node.cli.signals import stops
 from zg_node.config import Settings
 from zg_node.consensus.snapshot_sync import SnapshotProgress
 from zg_node.node import BlockLine, Node
@@ -38,9 +38,9 @@ def run_node(
 
 
 async def _serve(node: Node, on_ready: Callable[[Node], None], on_stopping: Callable[[], None] | None) -> None:
-    loop = asyncio.get_running_loop()
+    loop, signals = asyncio.get_running_loop(), stops()
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in signals:
         loop.add_signal_handler(number, stop.set)
     await node.start()
     allocator.settle()
@@ -48,7 +48,7 @@ async def _serve(node: Node, on_ready: Callable[[Node], None], on_stopping: Call
         if not stop.is_set():
             on_ready(node)
         await _first(node.wait(), stop.wait())
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in signals:
             loop.remove_signal_handler(number)  # a second Ctrl-C does not wait
         if stop.is_set() and on_stopping is not None:
             on_stopping()

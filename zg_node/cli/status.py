@@ -23,40 +23,57 @@ WAIT_S = 0.25
 def status(rpc: str, wait: bool, as_json: bool) -> None:
     """Show how a running node does.
 
-    Its version, network, peers and addresses; for each shard the chain id, the epoch, the newest block and its age, the
-    waiting transactions, and while it is behind the block that it is catching up to.
+    Its version, network, peers and addresses; whether it follows the network or, when it has only been started, what it
+    is doing; for each shard the chain id, the epoch, the newest block and its age, the waiting transactions, and while
+    it is behind the block that it is catching up to.
     """
     node = client(rpc, 0)
     if wait:
         _wait(node)
+    record = _look(node)
+    if not as_json and record["starting"] is not None:
+        record["starting"] = record["starting"]["stage"]
+    show(record, as_json)
+
+
+def _look(node: RpcClient) -> dict[str, Any]:
+    """What there is to say now. Raises Unavailable."""
     info, shards = node.call("zg_nodeInfo"), node.call("zg_shards")
     now_ms = time.time_ns() // 1_000_000
     try:
-        record = {
-            "node": rpc,
+        return {
+            "node": node.url,
             "version": str(info["clientVersion"]),
             "network": str(info["network"]),
             "ready": bool(info["ready"]),
+            "starting": _starting(info["starting"]) if info["starting"] is not None else None,
             "peers": int(info["peers"], 16),
             "addresses": [str(address) for address in info["addresses"]],
             "shards": [_shard(shard, now_ms) for shard in shards],
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise Unavailable(f"{rpc} is not a zg_node, or one of another version: {error!r} in its answer") from error
-    show(record, as_json)
+        raise Unavailable(f"{node.url} is not a zg_node, or one of another version: {error!r} in its answer") from error
 
 
 def _wait(node: RpcClient) -> None:
-    """Return once no shard is behind."""
+    """Return once the node is ready, and no shard is behind."""
     with click.progressbar(length=1, label="catching up", show_pos=True, file=sys.stderr) as bar:
         while True:
-            shards = [_shard(shard, 0) for shard in node.call("zg_shards")]
-            behind = [shard for shard in shards if shard["target"] is not None]
-            bar.length = sum(int(str(shard["target"] or shard["block"])) for shard in shards) or 1
-            bar.update(sum(int(str(shard["block"])) for shard in shards) - bar.pos)
-            if not behind:
+            seen = _look(node)
+            shards, starting = seen["shards"], seen["starting"]
+            bar.label = starting["stage"] if starting else "catching up"
+            done = starting["done"] if starting else sum(shard["block"] for shard in shards)
+            total = starting["total"] if starting else sum(shard["target"] or shard["block"] for shard in shards)
+            bar.length = total or 1
+            bar.update(done - bar.pos)
+            if seen["ready"] and all(shard["target"] is None for shard in shards):
                 return
             time.sleep(WAIT_S)
+
+
+def _starting(starting: dict[str, Any]) -> dict[str, object]:
+    """What the node does before its shards are open. Raises as `_shard`."""
+    return {"stage": str(starting["stage"]), "done": int(starting["done"], 16), "total": int(starting["total"], 16)}
 
 
 def _shard(shard: dict[str, Any], now_ms: int) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
 import time
@@ -16,6 +15,7 @@ import click
 
 from zg_node.cli.client import RpcClient
 from zg_node.cli.options import TESTNET_HOME, HomePath
+from zg_node.cli.signals import stops
 from zg_node.cli.testnet_homes import HOST, Member, Ports, Size, begin, found, move
 from zg_node.cli.testnet_words import say, say_json
 from zg_node.config import SHARDS_MAX
@@ -120,8 +120,7 @@ def _check_free(ports: Mapping[str, Iterable[int]]) -> None:
 
 async def _run(members: Sequence[Member], size: Size, datadir: Path, as_json: bool) -> None:
     stop = asyncio.Event()
-    kept_from_hangups = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # by nohup
-    for number in (signal.SIGINT, signal.SIGTERM, *(() if kept_from_hangups else (signal.SIGHUP,))):
+    for number in stops():
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     processes: list[Process] = []
     stopping = asyncio.create_task(stop.wait())

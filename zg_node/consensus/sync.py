@@ -210,6 +210,11 @@ class ChainSync:
         return max(self.proven, self.committed, agreed)
 
     @property
+    def peers(self) -> int:
+        """How many have said what they have."""
+        return len(self._peers)
+
+    @property
     def behind(self) -> int:
         """Proven blocks that are not committed."""
         return max(0, self.proven - self.committed)

@@ -114,6 +114,8 @@ class SyncProgress:
     blocks_per_s: float
     syncing: bool
     """Whether blocks that are proven final wait to be executed."""
+    peers: int
+    """Connected peers that have said how far they are."""
 
 
 class ShardSync:
@@ -149,8 +151,9 @@ class ShardSync:
         machine, head = self._machine, self.chain.head.number
         (then, height), (now, last) = self._samples[0], self._samples[-1]
         rate = (last - height) / (now - then) if now > then else 0.0
-        target = head if machine is None else max(machine.target, head)
-        return SyncProgress(self.chain.shard, head, target, rate, machine is not None and machine.behind > 0)
+        if machine is None:
+            return SyncProgress(self.chain.shard, head, head, rate, False, 0)
+        return SyncProgress(self.chain.shard, head, max(machine.target, head), rate, machine.behind > 0, machine.peers)
 
     @property
     def steady(self) -> bool:

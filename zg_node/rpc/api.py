@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from zg_node.errors import Unavailable
 from zg_node.rpc.params import Arguments
 from zg_node.types.block import StoredBlock
 
@@ -80,15 +81,27 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Starting:
+    """What a node does that has no shards to ask yet."""
+
+    stage: str
+    """For people, such as "copying the state of shard 1"."""
+    done: int = 0
+    total: int = 0
+    """Pieces of it; 0 while nobody knows how many."""
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """What RPC says about the node as a whole."""
 
     chains: Sequence[Chain]
+    """None while the node starts."""
     client_version: str
     """As web3_clientVersion answers it: name/version/platform/language."""
     network: str
     ready: Callable[[], bool]
-    """Whether every shard serves requests: GET /ready."""
+    """Whether every shard follows the network: GET /ready."""
     healthy: Callable[[], bool]
     """Whether nothing that needs an operator has happened: GET /health."""
     peers: Callable[[], int]
@@ -99,6 +112,8 @@ class Node:
     """Where other nodes reach this one, as multiaddresses; none when it is alone."""
     metrics: Callable[[], bytes]
     """Prometheus text: GET /metrics."""
+    starting: Callable[[], Starting] = lambda: Starting("opening the shards")
+    """What it does while it has no chains."""
     da: DataAvailability | None = None
     """Data availability: zg_da*. None where it is switched off."""
     da_from_anywhere: bool = False
@@ -110,8 +125,10 @@ class Context:
     """Who asks, and of which shard; one for each connection and path."""
 
     node: Node
-    shard: Shard
+    index: int
+    """Of the shard."""
     shards: Sequence[Shard]
+    """None while the node starts; methods that ask one are not called then."""
     namespaces: Sequence[str]
     local: bool
     """The peer is on the loopback interface and no proxy says that it forwards."""
@@ -119,6 +136,16 @@ class Context:
     """Which validation thread this connection's transactions use."""
     session: Session | None
     """The WebSocket session, where subscriptions live; None over HTTP."""
+
+    @property
+    def shard(self) -> Shard:
+        """The one that is asked."""
+        return self.shards[self.index]
+
+    def check_started(self) -> None:
+        """Raise Unavailable while there are no shards to ask."""
+        if not self.shards:
+            raise Unavailable(f"the node is starting: {self.node.starting().stage}; see `zg-node status`")
 
 
 Result = bytes | asyncio.Future[bytes] | Coroutine[object, object, bytes]

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 SEND_RAW: Final = "eth_sendRawTransaction"
 SUBSCRIBE: Final = "eth_subscribe"
+ALWAYS: Final = frozenset(("zg_nodeInfo", "zg_shards", "web3_clientVersion"))
+"""Methods that are answered before the shards are open."""
 METHOD_NAME_MAX: Final = 128
 SMALL_BODY_MAX: Final = 65_536
 """Bytes up to which a message is too short to hold many values."""
@@ -136,7 +138,7 @@ class Dispatcher:
         if type(message) is list:
             self._batch(message, context, reply)
             return
-        hot = hot_parts(message) if self._submits else None
+        hot = hot_parts(message) if self._submits and context.shards else None
         if hot is not None:
             self.counts[SEND_RAW] += 1
             context.shard.submitter.submit(SingleSubmission(*hot, reply), context.lane)
@@ -166,6 +168,8 @@ class Dispatcher:
             return failure(request_id or NO_ID, INVALID_REQUEST_ERROR)
         try:
             method, arguments = self._resolve(name, message.get("params"))
+            if name not in ALWAYS:
+                context.check_started()
             self.counts[name] += 1
             result = method.handler(context, arguments)
         except Exception as error:  # noqa: BLE001 - the shell of every handler: mapped, or logged and hidden
@@ -209,7 +213,7 @@ class Dispatcher:
             answered = first_id(messages[: self._limits.batch_items_max])
             reply.finish(b"[" + failure(answered, BATCH_TOO_LARGE_ERROR) + b"]")
             return
-        if self._submits:
+        if self._submits and context.shards:
             parts = [hot for message in messages if (hot := hot_parts(message)) is not None]
             if len(parts) == len(messages):
                 ids, raws = zip(*parts, strict=True)

@@ -141,7 +141,7 @@ def read_head(
 
 
 def route(target: bytes, listener: Listener, shards: int) -> tuple[Action, int] | Refusal:
-    """What lives at a request target."""
+    """What lives at a request target. A node that starts has no `shards` yet: any may be meant."""
     path = target.split(b"?")[0].rstrip(b"/") or b"/"
     if path == b"/health":
         return Action.HEALTH, 0
@@ -157,7 +157,7 @@ def route(target: bytes, listener: Listener, shards: int) -> tuple[Action, int] 
     if path == b"/":
         return action, 0
     prefix, _, index = path.rpartition(b"/")
-    if prefix == b"/shard" and index.isdigit() and len(index) < 6 and int(index) < shards:
+    if prefix == b"/shard" and index.isdigit() and len(index) < 6 and (int(index) < shards or not shards):
         return action, int(index)
     return Refusal(404, f"not found: JSON-RPC is at / (shard 0) and /shard/0 to /shard/{shards - 1}")
 

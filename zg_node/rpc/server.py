@@ -49,20 +49,27 @@ class RpcServer:
         self.budget = AnswerBudget(limits.answers_max_bytes)
         self.dispatcher = Dispatcher(self._methods, limits, self.budget)
         self._server: asyncio.Server | None = None
+        self._successor: RpcServer | None = None
         self._closed = False
         self._ticking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen. Raises InvalidConfig when the address cannot be had."""
-        loop = self.loop
         host, port = self.listener.host, self.listener.port
         try:
-            self._server = await loop.create_server(self._protocol, host, port, backlog=BACKLOG)
+            self._server = await self.loop.create_server(self._protocol, host, port, backlog=BACKLOG)
         except (OSError, OverflowError) as error:
             code = getattr(error, "errno", None) or 0
             reason = os.strerror(code) if code > 0 else str(error)  # name resolution has negative codes
             raise InvalidConfig(f"cannot listen on {host}:{port}: {reason}; choose another port or address") from error
-        self._ticking = loop.create_task(self._tick())
+        self._ticking = self.loop.create_task(self._tick())
+
+    async def succeed(self, other: RpcServer) -> None:
+        """Take a started server's port over, with all connections that come from now on, and close it."""
+        self._server, other._server = other._server, None
+        other._successor = self
+        self._ticking = self.loop.create_task(self._tick())
+        await other.close()
 
     @property
     def port(self) -> int:
@@ -134,7 +141,7 @@ class RpcServer:
 
     def context(self, shard: int, local: bool, lane: int, session: Session | None) -> Context:
         """What handlers are told about a connection's requests on a path."""
-        return Context(self.node, self._shards[shard], self._shards, self.listener.namespaces, local, lane, session)
+        return Context(self.node, shard, self._shards, self.listener.namespaces, local, lane, session)
 
     def page(self, action: Action) -> tuple[int, bytes, bytes]:
         """(status, content type, body) of a GET or OPTIONS request."""
@@ -158,13 +165,16 @@ class RpcServer:
         if not self.listener.rpc:
             return "\n".join([*lines, "GET /metrics, /health, /ready", ""])
         lines.append("JSON-RPC: POST here, or open a WebSocket. GET /health and /ready for probes.")
+        if not self.node.chains:
+            lines.append(f"  starting: {self.node.starting().stage}")
         for chain in self.node.chains:
             path = f"/shard/{chain.shard}" + (" (also /)" if chain.shard == 0 else "")
             lines.append(f"  {path}: chain id {chain.chain_id}, block {chain.head.number}")
         return "\n".join([*lines, ""])
 
     def _protocol(self) -> Connection:
-        return Connection(self, self.accepted)
+        server = self._successor or self
+        return Connection(server, server.accepted)
 
     def sweep(self) -> None:
         """End what lasts too long, by `now_s`."""

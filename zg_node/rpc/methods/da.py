@@ -55,6 +55,7 @@ def piece(context: Context, arguments: Arguments) -> bytes:
 def take_piece(context: Context, upload: int, offset: int, data: bytes) -> bytes:
     """The response to a piece that was posted as it is: like zg_daPiece's."""
     try:
+        context.check_started()
         return success(NULL, _add(_paying(context).uploads, upload, offset, data))
     except ZgError as error:
         return failure(NULL, error_of(error, "zg_daPiece"))

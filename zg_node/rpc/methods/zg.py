@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zg_node.errors import InvalidRequest
-from zg_node.rpc.api import Chain, Context, Method, Progress
+from zg_node.rpc.api import Chain, Context, Method, Progress, Starting
 from zg_node.rpc.encoding import document, hex_text
 from zg_node.rpc.params import Arguments
 
@@ -61,10 +61,15 @@ def node_info(context: Context, arguments: Arguments) -> bytes:
             "network": node.network,
             "shards": hex(len(node.chains)),
             "ready": node.ready(),
+            "starting": None if node.chains else _starting(node.starting()),
             "peers": hex(node.peers()),
             "addresses": list(node.addresses()),
         }
     )
+
+
+def _starting(starting: Starting) -> dict[str, object]:
+    return {"stage": starting.stage, "done": hex(starting.done), "total": hex(starting.total)}
 
 
 METHODS = {

@@ -1,0 +1,39 @@
+"""Whether a node follows the network: what `/ready` and `zg-node status` say.
+
+    every shard has heard from a peer, unless this node alone is a quorum ┐
+    no shard is more than NEAR_BLOCKS behind what it knows to be final    ┴─▶ ready, and for GRACE_S after it last held
+    a shard is more than FAR_BLOCKS behind                                ──▶ not ready, at once
+
+The grace keeps a burst of blocks, or a peer that comes back, from switching a load balancer to and fro.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zg_node.consensus.sync import NEAR_BLOCKS
+from zg_node.consensus.sync_service import SyncProgress
+
+LOOK_S = 0.5
+"""How often to look."""
+GRACE_S = 10.0
+FAR_BLOCKS = 128
+
+
+class Readiness:
+    """The answer, between two looks."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self._held_s: float | None = None
+        """When the node was last seen to follow; None before that."""
+
+    def look(self, shards: Sequence[SyncProgress], alone: bool, now_s: float) -> bool:
+        """Judge anew; returns whether that changed the answer. A node without a network has no `shards` to look at."""
+        behind = max((shard.target - shard.done for shard in shards), default=0)
+        heard = alone or all(shard.peers for shard in shards)
+        if heard and behind <= NEAR_BLOCKS:
+            self._held_s = now_s
+        before = self.ready
+        self.ready = self._held_s is not None and now_s - self._held_s <= GRACE_S and behind <= FAR_BLOCKS
+        return self.ready != before
