@@ -157,6 +157,15 @@ def test_a_running_network_is_not_given_other_ports(network: Validators) -> None
     assert [(Path(node["home"]) / "config.toml").read_text() for node in network.nodes] == before
 
 
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """What this process starts hears SIGHUP, even where nohup started the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups")
 def test_a_hangup_or_sigterm_ends_every_child_and_the_next_start_goes_on(tmp_path: Path) -> None:
     network = Validators(tmp_path / "network", tmp_path / "errors", validators=2, shards=1)
     try:

@@ -30,8 +30,11 @@ def runtime(predeploy: dict[str, Any]) -> bytes:
 
 def test_accounts_are_those_of_the_well_known_mnemonic(chain: dict[str, Any]) -> None:
     Account.enable_unaudited_hdwallet_features()
-    assert len(chain["accounts"]) == 10
-    for index, account in enumerate(chain["accounts"]):
+    *known, voter = chain["accounts"]
+    assert len(known) == 10
+    assert voter.keys() == {"address", "balance_wei"}, "nobody signs for it but the node"
+    assert voter["address"] == chain["validators"][0]["address"]
+    for index, account in enumerate(known):
         derived = Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
         assert account["address"] == derived.address
         assert account["private_key"] == derived.key.to_0x_hex()
