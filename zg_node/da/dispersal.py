@@ -39,7 +39,7 @@ class Patience:
     """For the quorum, from the first offer on."""
     renewal_s: float = 10.0
     """For the same when the blob is certified already, and holders only see whether they have their rows."""
-    grace_s: float = 0.2
+    grace_s: float = 0.1
     """For the others' signatures to be in the certificate too: only who is in it is paid, and can be challenged."""
     linger_s: float = 10.0
     """For the others to have their rows, after that."""
