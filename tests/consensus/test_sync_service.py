@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from tests.consensus import sync_liars
 from tests.consensus.signed_chain import EPOCH_BLOCKS, NETWORK, SignedChain, make, stored
 from tests.consensus.sync_world import World, executor, in_virtual_time
+from zg_node import _core
 from zg_node.consensus.sync_messages import PROTOCOL
 from zg_node.consensus.sync_server import Source, SyncServer
 from zg_node.consensus.sync_service import ANSWER_TIMEOUT_S, POLLED_MAX, STEADY_ROUNDS, ShardSync, fetch_block
-from zg_node.errors import Corrupt, InvalidMessage, Unavailable
+from zg_node.errors import Corrupt, InvalidBlock, InvalidMessage, Unavailable
 from zg_node.types.block import Block
 
 LIARS = [module.name for module in pkgutil.iter_modules(sync_liars.__path__)]
@@ -167,13 +169,20 @@ def test_few_peers_are_polled_while_the_head_moves(monkeypatch: pytest.MonkeyPat
     assert set(asked) == set("abcdefgh"), "all have their turn"
 
 
-def test_a_block_that_is_not_final_yet_is_fetched_by_its_hash() -> None:
+def test_a_block_that_is_not_final_yet_is_fetched_by_its_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     block = make(CHAIN.stored[4], b"\x07" * 6_000_000, CHAIN.epochs)
     other = make(CHAIN.stored[4], b"\x08", CHAIN.epochs)
+    mixed = replace(block, body=other.body)
+
+    def check_body(header: bytes, body: bytes) -> None:
+        if body not in (block.body, other.body) or (header == block.header.raw) != (body == block.body):
+            raise InvalidBlock("not the header's transactions")
+
+    monkeypatch.setattr(_core, "check_body", check_body)
 
     async def story() -> None:
         world = World(CHAIN)
-        for name, offered in (("honest", block), ("liar", other), ("empty", None)):
+        for name, offered in (("honest", block), ("liar", other), ("forger", mixed), ("empty", None)):
             server = SyncServer(NETWORK, {0: Source(CHAIN, _offering(offered))}, executor())
             world.hub.join(name).serve(PROTOCOL, server.answer)
             world.hub.connect("node", name)
@@ -184,6 +193,8 @@ def test_a_block_that_is_not_final_yet_is_fetched_by_its_hash() -> None:
         assert await ask("honest") == block
         with pytest.raises(InvalidMessage, match="another block"):
             await ask("liar")
+        with pytest.raises(InvalidMessage, match="not the header's transactions"):
+            await ask("forger")
         with pytest.raises(Unavailable):
             await ask("empty")
 

@@ -18,6 +18,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, assert_never
 
+from zg_node import _core
 from zg_node.consensus.sync import (
     Answered,
     Ask,
@@ -362,6 +363,10 @@ async def fetch_block(network: Network, peer: str, shard: int, view: int, block_
     block = Block.decode(whole)
     if block.hash != block_hash:
         raise Lie("another block than was asked for", Offence.INVALID)
+    try:
+        _core.check_body(block.header.raw, block.body)
+    except InvalidBlock as error:
+        raise Lie(f"block: {error}", Offence.INVALID) from error
     return block
 
 
