@@ -17,12 +17,13 @@ from prometheus_client import CollectorRegistry
 from zg_node import _core
 from zg_node.config import Settings
 from zg_node.consensus.light import EpochProof
+from zg_node.consensus.missing import MissingBlocks
 from zg_node.consensus.router import ConsensusRouter
 from zg_node.consensus.sync_server import Source, SyncServer
-from zg_node.consensus.sync_service import ShardSync, SyncService, fetch_block
+from zg_node.consensus.sync_service import ShardSync, SyncService
 from zg_node.consensus.sync_verify import Rules
 from zg_node.epochs import ValidatorSets
-from zg_node.errors import InvalidMessage, Unavailable, ZgError
+from zg_node.errors import ZgError
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.gossip import TransactionGossip
 from zg_node.execution.service import Chain
@@ -33,7 +34,7 @@ from zg_node.p2p.network import Network
 from zg_node.p2p.settings import P2pSettings
 from zg_node.p2p.topics import topic
 from zg_node.shard import Shard, thread
-from zg_node.types.block import Block, StoredBlock
+from zg_node.types.block import StoredBlock
 
 log = logging.getLogger("zg.node")
 
@@ -87,7 +88,7 @@ class Peering:
         server = SyncServer(genesis.network, sources, self._verifiers)
         self.sync = SyncService(network, genesis.network, syncs, server)
         for shard in shards:
-            shard.consensus.sync = _Missing(network, shard.chain.shard, self.sync)
+            shard.consensus.sync = MissingBlocks(network, shard.chain.shard, _core.check_body, self.sync.nudge)
 
     def close(self) -> None:
         """After the node's tasks have ended."""
@@ -153,28 +154,3 @@ class EpochSnapshots:
             log.info("shard=%d epoch=%d snapshot of block=%d is served", shard, epoch, number)
         else:
             log.info("shard=%d epoch=%d no snapshot before the next epoch: its last state is not kept", shard, epoch)
-
-
-class _Missing:
-    """How a shard's consensus gets what it has missed."""
-
-    def __init__(self, network: Network, shard: int, sync: SyncService) -> None:
-        self._network = network
-        self._shard = shard
-        self._sync = sync
-        self._turn = 0
-
-    async def fetch(self, view: int, block_hash: bytes) -> Block | None:
-        """Ask the peers one after the other, beginning with another one each time."""
-        peers = self._network.peers()
-        self._turn += 1
-        for i in range(len(peers)):
-            peer = peers[(self._turn + i) % len(peers)]
-            try:
-                return await fetch_block(self._network, peer.id, self._shard, view, block_hash)
-            except (Unavailable, InvalidMessage):
-                continue
-        return None
-
-    def nudge(self) -> None:
-        self._sync.nudge()

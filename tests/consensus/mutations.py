@@ -165,6 +165,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("build on an epoch's last block", "Simplex, rule 7", Record, "ends_epoch", _always(False)),
     Mutation("a half is a quorum", "quorum", ValidatorSet, "__post_init__", _simple_majority),
     Mutation("commit without the ancestors", "finality", BlockTree, "path", _only_the_last),
+    Mutation("execute any body", "bodies", Intake, "check_whole", _always(None)),
     Mutation("believe every signature", "signatures", Intake, "check", _always(None)),
     Mutation("wait for a leader for ever", "liveness: timeouts", Pacemaker, "expired", _always(False)),
     Mutation("say nothing twice", "liveness: standstill", Pacemaker, "stalled", _always(False)),

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from coincurve import PrivateKey
 
 from tests.consensus.blocks import GENESIS, block_on
+from zg_node import _core
 from zg_node.consensus.evidence import Evidence, Seal, contradiction
 from zg_node.consensus.instance import (
     Behind,
@@ -49,7 +50,7 @@ from zg_node.consensus.instance import (
 from zg_node.consensus.messages import Certificate, Domain, Proposal, Vote, VoteKind
 from zg_node.consensus.simplex import Simplex, never_last
 from zg_node.consensus.votes import Claim, Key, Signer, Validator, ValidatorSet, Verifier, address_of, verify
-from zg_node.errors import InvalidMessage
+from zg_node.errors import InvalidBlock, InvalidMessage
 from zg_node.types.block import Block
 from zg_node.types.hashing import ZERO_HASH, keccak
 
@@ -289,6 +290,7 @@ class Net:
                 self.blocks[block.hash] = node.bodies[block.hash] = block
                 failed = (index, block.hash) in self.bad
                 failed |= not certified and (index, block.hash) in self.bad_uncertified
+                failed |= not _is_whole(block)
                 self._event(0, index, Executed(block.hash, not failed))
             case Fetch(_, block_hash):
                 self._later(2 * self.delay_ms, lambda: self._fetch(index, block_hash))
@@ -422,3 +424,11 @@ class Net:
                 if len(other.chain) > len(node.chain) and other.chain[len(node.chain)].hash != block.hash:
                     raise Violation(f"two blocks are final at height {block.number}")
             node.chain.append(block)
+
+
+def _is_whole(block: Block) -> bool:
+    try:
+        _core.check_body(block.header.raw, block.body)
+    except InvalidBlock:
+        return False
+    return True

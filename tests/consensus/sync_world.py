@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from tests.consensus.signed_chain import NETWORK, SignedChain, stored
 from tests.sim.loop import Machine, VirtualLoop
@@ -16,6 +17,7 @@ from zg_node.errors import InvalidBlock, Unavailable
 from zg_node.p2p.memory import MemoryHub, MemoryNetwork
 from zg_node.types.block import Block, StoredBlock
 
+T = TypeVar("T")
 Honest = Callable[[Request], Awaitable[bytes]]
 Handler = Callable[[SignedChain, Honest, Request], Awaitable[bytes]]
 """(the honest chain, what an honest peer answers, a peer's request) → the liar's answer."""
@@ -117,14 +119,14 @@ class World:
                 await asyncio.gather(running, return_exceptions=True)
 
 
-def in_virtual_time(story: Callable[[], Awaitable[None]]) -> None:
+def in_virtual_time(story: Callable[[], Awaitable[T]]) -> T:
     """Run a test's story on a loop whose time costs nothing."""
 
-    async def told() -> None:
-        await story()
+    async def told() -> T:
+        return await story()
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(told())
+        return runner.run(told())
 
 
 async def with_height(honest: Honest, request: Request, number: int) -> bytes:

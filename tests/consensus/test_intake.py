@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+import rlp
 
 from tests.consensus.blocks import GENESIS, block_on, make_block
 from tests.consensus.net import DOMAIN, TIMEOUTS, real, toy_verify, toys
-from zg_node.consensus.instance import Due, Effect, Executed, Message, Received, Report, Restored, TimedOut
+from zg_node.consensus.instance import Due, Effect, Execute, Executed, Message, Received, Report, Restored, TimedOut
 from zg_node.consensus.intake import PROPOSALS_AHEAD_MAX, VIEWS_AHEAD_MAX
 from zg_node.consensus.messages import Certificate, Proposal, Vote, VoteKind
 from zg_node.consensus.simplex import Simplex
@@ -57,6 +58,15 @@ class Bench:
         before = self.checked
         self.give(message, now_ms)
         return self.checked - before
+
+
+@pytest.mark.parametrize("body", [b"", b"\xc1\x02", bytes(rlp.encode([b"no transaction"]))])
+def test_a_genuine_proposal_with_another_body_changes_nothing(body: bytes) -> None:
+    bench, proposal = Bench(), Bench().proposal(1, BLOCK)
+    with pytest.raises(InvalidMessage, match="another body"):
+        bench.give(replace(proposal, block=replace(BLOCK, body=body)))
+    effects = bench.give(proposal)
+    assert [effect.block for effect in effects if isinstance(effect, Execute)] == [BLOCK]
 
 
 # ── no signature twice ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+import rlp
 
 from tests.consensus.blocks import GENESIS, block_on
 from tests.consensus.mutations import MUTATIONS, Mutation
@@ -173,6 +175,15 @@ def a_leader_withholds_its_block_from_one() -> None:
     assert net.nodes[3].chain[0].hash == A.hash
 
 
+def a_proposal_comes_to_one_with_another_body() -> None:
+    net = Net(toys(4), traitors=[1])
+    net.say(1, net.proposal(1, replace(A, body=rlp.encode([b"another"]))), 3)
+    net.say(1, net.proposal(1, A), 0, 2)
+    net.say(1, net.vote(1, VoteKind.NOTARIZE, 1, A.hash))
+    net.run_to_height(4, 2_000)
+    assert net.nodes[3].chain[0].body == A.body
+
+
 SCHEDULES: dict[str, Callable[[], None]] = {
     "notarize twice in a view": an_equivocating_leader_gets_one_block_notarized,
     "skip after finalize": finality_votes_are_lost_and_the_next_leader_is_dead,
@@ -188,6 +199,7 @@ SCHEDULES: dict[str, Callable[[], None]] = {
     "build on an epoch's last block": an_epochs_last_block_is_not_final_in_its_view,
     "a half is a quorum": all_is_well,
     "commit without the ancestors": a_view_is_final_through_its_child,
+    "execute any body": a_proposal_comes_to_one_with_another_body,
     "believe every signature": a_traitor_forges_a_finality_certificate,
     "wait for a leader for ever": a_leader_is_dead,
     "say nothing twice": halves_are_cut_off_and_come_together,

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from tests.consensus import sync_liars
-from tests.consensus.signed_chain import EPOCH_BLOCKS, NETWORK, SignedChain, make, stored
-from tests.consensus.sync_world import World, executor, in_virtual_time
-from zg_node import _core
+from tests.consensus.signed_chain import EPOCH_BLOCKS, SignedChain, make, stored
+from tests.consensus.sync_world import World, in_virtual_time
 from zg_node.consensus.sync_messages import PROTOCOL
-from zg_node.consensus.sync_server import Source, SyncServer
-from zg_node.consensus.sync_service import ANSWER_TIMEOUT_S, POLLED_MAX, STEADY_ROUNDS, ShardSync, fetch_block
-from zg_node.errors import Corrupt, InvalidBlock, InvalidMessage, Unavailable
-from zg_node.types.block import Block
+from zg_node.consensus.sync_service import ANSWER_TIMEOUT_S, POLLED_MAX, STEADY_ROUNDS, ShardSync
+from zg_node.errors import Corrupt, Unavailable
 
 LIARS = [module.name for module in pkgutil.iter_modules(sync_liars.__path__)]
 CHAIN = SignedChain(4 * EPOCH_BLOCKS + 7, gap=3)
@@ -167,39 +162,3 @@ def test_few_peers_are_polled_while_the_head_moves(monkeypatch: pytest.MonkeyPat
     in_virtual_time(story)
     assert len(asked) == polled
     assert set(asked) == set("abcdefgh"), "all have their turn"
-
-
-def test_a_block_that_is_not_final_yet_is_fetched_by_its_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    block = make(CHAIN.stored[4], b"\x07" * 6_000_000, CHAIN.epochs)
-    other = make(CHAIN.stored[4], b"\x08", CHAIN.epochs)
-    mixed = replace(block, body=other.body)
-
-    def check_body(header: bytes, body: bytes) -> None:
-        if body not in (block.body, other.body) or (header == block.header.raw) != (body == block.body):
-            raise InvalidBlock("not the header's transactions")
-
-    monkeypatch.setattr(_core, "check_body", check_body)
-
-    async def story() -> None:
-        world = World(CHAIN)
-        for name, offered in (("honest", block), ("liar", other), ("forger", mixed), ("empty", None)):
-            server = SyncServer(NETWORK, {0: Source(CHAIN, _offering(offered))}, executor())
-            world.hub.join(name).serve(PROTOCOL, server.answer)
-            world.hub.connect("node", name)
-
-        async def ask(peer: str) -> Block:
-            return await fetch_block(world.network, peer, 0, block.consensus.view, block.hash)
-
-        assert await ask("honest") == block
-        with pytest.raises(InvalidMessage, match="another block"):
-            await ask("liar")
-        with pytest.raises(InvalidMessage, match="not the header's transactions"):
-            await ask("forger")
-        with pytest.raises(Unavailable):
-            await ask("empty")
-
-    in_virtual_time(story)
-
-
-def _offering(block: Block | None) -> Callable[[int, bytes], bytes | None]:
-    return lambda view, block_hash: None if block is None else block.encode()

@@ -178,7 +178,9 @@ class Replica:
             restored = replace(restored, certificate=Certificate.decode(head.certificate))
         domain = Domain(toy.NETWORK, toy.CHAIN_ID, epoch)
         return Simplex(
-            world.members, domain, self._signer, TIMEOUTS, restored, world.epochs.is_last, verifier=world.verify
+            *(world.members, domain, self._signer, TIMEOUTS, restored, world.epochs.is_last),
+            verifier=world.verify,
+            check_body=toy.check_body,
         )
 
     # ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────

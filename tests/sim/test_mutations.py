@@ -12,7 +12,13 @@ from zg_node.db.segments import Segments
 SCHEDULES_MAX = 25
 WHOLE_SCHEDULES_MAX = 12
 DISK = Mutation("sync nothing", "the logs", Segments, "sync", lambda sound: lambda self: None)
-FOR_WHOLE_NODES = ("skip after finalize", "finalize after skip", "send what is not logged", "a half is a quorum")
+FOR_WHOLE_NODES = (
+    "skip after finalize",
+    "finalize after skip",
+    "send what is not logged",
+    "a half is a quorum",
+    "execute any body",
+)
 
 
 def named(mutation: Mutation) -> str:

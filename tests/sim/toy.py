@@ -2,6 +2,7 @@
 
 signature   keccak(secret ‖ digest), 65 bytes; nobody in a schedule holds another's secret
 state       a root that is the keccak of the parent's root and the block's body
+body        its keccak, where a header has the transactions root
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from zg_node.consensus.messages import Certificate, Domain, VoteKind
 from zg_node.consensus.votes import Claim, ValidatorSet, Verifier
 from zg_node.errors import InvalidBlock
 from zg_node.execution.validation import CLOCK_DRIFT_MAX_MS
-from zg_node.types.block import Block, ConsensusHeader, Header, StoredBlock
+from zg_node.types.block import HEADER_MAX_BYTES, Block, ConsensusHeader, Header, StoredBlock
 from zg_node.types.hashing import EMPTY_TRIE_ROOT, EMPTY_UNCLES_HASH, ZERO_HASH, keccak
+from zg_node.types.shape import strings
 
 NETWORK = keccak(b"a network that exists for the length of a schedule")
 CHAIN_ID = 1
@@ -110,11 +112,17 @@ def spoil(block: Block) -> Block:
 
 def _block(parent_hash: bytes, root: bytes, number: int, consensus: ConsensusHeader, body: bytes) -> Block:
     fields = [
-        parent_hash, EMPTY_UNCLES_HASH, bytes(20), root, EMPTY_TRIE_ROOT, EMPTY_TRIE_ROOT, bytes(256), 0, number,
+        parent_hash, EMPTY_UNCLES_HASH, bytes(20), root, keccak(body), EMPTY_TRIE_ROOT, bytes(256), 0, number,
         30_000_000, 0, consensus.timestamp_ms // 1000, consensus.hash(), ZERO_HASH, bytes(8), 10**9, EMPTY_TRIE_ROOT,
         0, 0, ZERO_HASH, ZERO_HASH,
     ]  # fmt: skip
     return Block(Header.decode(bytes(rlp.encode(fields))), consensus, body)
+
+
+def check_body(header: bytes, body: bytes) -> None:
+    """Satisfies `BodyCheck`."""
+    if strings(header, 21, HEADER_MAX_BYTES, "header")[4] != keccak(body):
+        raise InvalidBlock("another block's body")
 
 
 def stored(block: Block, certificate: bytes) -> StoredBlock:

@@ -2,10 +2,13 @@
 
     message ─▶ another epoch's, decided, known, out of reach ─▶ nothing (who is behind gets a certificate)
             ─▶ malformed ─▶ InvalidMessage
-            ─▶ news ─▶ the claims that no earlier message has proved
+            ─▶ news ─▶ the claims that no earlier message has proved ─▶ a proposal's body is its header's
 
 A signature costs fifty times a look-up, so nothing is checked twice, and a vote that only repeats a certificate not at
 all: unless it convicts its voter, or is the first word of one that had fallen silent.
+
+A leader signs the hash of a header, so whoever passes its proposal on can put another body in. Such a body must not be
+taken for the block: it fails to execute, and the block would count as invalid here and as final everywhere else.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from zg_node.consensus.pacemaker import Pacemaker
 from zg_node.consensus.record import PROPOSALS_BEHIND_MAX, Record
 from zg_node.consensus.view import votes_in
 from zg_node.consensus.votes import Claim, ValidatorSet, Verifier, require
-from zg_node.errors import InvalidMessage
+from zg_node.errors import InvalidBlock, InvalidMessage
+from zg_node.types.block import BodyCheck
 
 VIEWS_AHEAD_MAX = 128
 """Votes for views further ahead are dropped: a certificate takes there whoever is so far behind."""
@@ -39,6 +43,7 @@ class Intake:
         record: Record,
         pace: Pacemaker,
         verifier: Verifier,
+        check_body: BodyCheck,
         timeouts: Timeouts,
     ) -> None:
         self._members = members
@@ -46,6 +51,7 @@ class Intake:
         self._record = record
         self._pace = pace
         self._verifier = verifier
+        self._check_body = check_body
         self._timeouts = timeouts
         self._answered_ms: dict[str, int] = {}
 
@@ -68,6 +74,13 @@ class Intake:
     def check(self, claims: tuple[Claim, ...], event: Received) -> None:
         """Raise InvalidMessage unless every claim holds, by the shell's word or by our own verification."""
         require([claim for claim in claims if claim not in event.verified], self._verifier)
+
+    def check_whole(self, proposal: Proposal) -> None:
+        """Raise InvalidMessage unless the block has the transactions of its header."""
+        try:
+            self._check_body(proposal.block.header.raw, proposal.block.body)
+        except InvalidBlock as error:
+            raise InvalidMessage(f"proposal: its header came with another body: {error}") from error
 
     def answer(self, event: Received, now_ms: int) -> Send | None:
         """What helps a sender that talks of views decided long ago, or of the epoch before: the certificate of the

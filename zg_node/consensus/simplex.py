@@ -13,6 +13,7 @@ Safety:
  6. after a restart nothing new at or below the last (view, kind) that was signed before;
  7. nobody builds on an epoch's last block in its epoch: later leaders propose it again until it is final.
 SKIP after our own NOTARIZE, and NOTARIZE after our own SKIP, are allowed: neither makes two quorums possible.
+bodies: what is executed under a hash is the body that its header names, whoever it came from.
 
     intake     which messages are news                 ballot     what we may sign: rules 1, 2, 4, 6
     record     views, blocks, decisions: rules 3, 5, 7  pacemaker  timeouts        catchup  missing blocks
@@ -23,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
+from zg_node import _core
 from zg_node.consensus.ballot import Ballot
 from zg_node.consensus.catchup import Catchup
 from zg_node.consensus.evidence import Evidence, Seal, contradiction
@@ -57,7 +59,7 @@ from zg_node.consensus.record import REPEATED_VIEWS_MAX, Record
 from zg_node.consensus.tree import Candidate
 from zg_node.consensus.view import votes_in
 from zg_node.consensus.votes import Claim, Signer, ValidatorSet, Verifier, verify
-from zg_node.types.block import Block
+from zg_node.types.block import Block, BodyCheck
 from zg_node.types.hashing import ZERO_HASH
 
 
@@ -78,6 +80,7 @@ class Simplex:
         restored: Restored,
         is_last: Callable[[Block], bool] = never_last,
         verifier: Verifier = verify,
+        check_body: BodyCheck = _core.check_body,
     ) -> None:
         """`is_last` says of a block, by its headers alone, whether it ends its epoch."""
         self.members = members
@@ -85,14 +88,14 @@ class Simplex:
         self.index = signer.index if signer is not None else None
         self.view = restored.view + 1
         self.final_view = restored.view
+        """View of the last committed block."""
         self.built_view = restored.view
         """The newest view in which a block is notarized."""
-        """View of the last committed block."""
         self._record = Record(restored, is_last)
         self._ballot = Ballot(signer, domain, self._record, restored)
         self._pace = Pacemaker(timeouts, len(members.validators))
         self._catchup = Catchup(timeouts)
-        self._intake = Intake(members, domain, self._record, self._pace, verifier, timeouts)
+        self._intake = Intake(members, domain, self._record, self._pace, verifier, check_body, timeouts)
         self._restored: Restored | None = restored
         self._due = False
         self._proposed_view = restored.view
@@ -372,6 +375,7 @@ class Simplex:
         self._intake.check(claims, event)
         match message:
             case Proposal():
+                self._intake.check_whole(message)  # bodies
                 self._pace.heard(message.leader, now_ms)
                 self._on_proposal(message, out)
             case Vote():

@@ -37,7 +37,7 @@ from zg_node.consensus.sync_messages import (
 from zg_node.consensus.sync_verify import Lie, Rules, Run, fetch, fetch_parts
 from zg_node.errors import InvalidMessage, Unavailable
 from zg_node.p2p.network import Network, Offence
-from zg_node.types.block import StoredBlock
+from zg_node.types.block import BodyCheck, StoredBlock
 from zg_node.types.hashing import keccak
 
 log = logging.getLogger("zg.sync")
@@ -93,7 +93,7 @@ class SnapshotSync:
         network: Network,
         shard: int,
         trusted: Trusted,
-        check_body: Callable[[bytes, bytes], None],
+        check_body: BodyCheck,
         installer: Installer,
         worker: Executor,
     ) -> None:

@@ -18,7 +18,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, assert_never
 
-from zg_node import _core
 from zg_node.consensus.sync import (
     Answered,
     Ask,
@@ -39,8 +38,6 @@ from zg_node.consensus.sync import (
 from zg_node.consensus.sync_messages import (
     PROTOCOL,
     BlocksRequest,
-    CandidateRequest,
-    Part,
     Request,
     Status,
     StatusRequest,
@@ -49,7 +46,7 @@ from zg_node.consensus.sync_server import SyncServer
 from zg_node.consensus.sync_verify import Fetch, Lie, Rules, Run, Unproven, fetch
 from zg_node.errors import Corrupt, InvalidBlock, InvalidMessage, Unavailable
 from zg_node.p2p.network import Network, Offence, Peer
-from zg_node.types.block import BLOCK_MAX_BYTES, Block, StoredBlock
+from zg_node.types.block import Block, StoredBlock
 
 log = logging.getLogger("zg.sync")
 
@@ -347,27 +344,6 @@ class SyncService:
                     self._shards[row.shard].receive(Heard(peer, row.number, row.first))
         finally:
             self._polling.discard(peer)
-
-
-async def fetch_block(network: Network, peer: str, shard: int, view: int, block_hash: bytes) -> Block:
-    """The block `block_hash`, proposed in `view` and not final yet. Raises Unavailable, InvalidMessage."""
-    whole = b""
-    while True:
-        question = CandidateRequest(shard, view, block_hash, len(whole)).encode()
-        part = Part.decode(await network.request(peer, PROTOCOL, question, ANSWER_TIMEOUT_S))
-        if part.total > BLOCK_MAX_BYTES or not part.is_at(len(whole)):
-            raise Lie("block: the parts do not add up", Offence.INVALID)
-        whole += part.data
-        if len(whole) == part.total:
-            break
-    block = Block.decode(whole)
-    if block.hash != block_hash:
-        raise Lie("another block than was asked for", Offence.INVALID)
-    try:
-        _core.check_body(block.header.raw, block.body)
-    except InvalidBlock as error:
-        raise Lie(f"block: {error}", Offence.INVALID) from error
-    return block
 
 
 def _advance(steps: Fetch, answer: bytes) -> Request | Run | Unproven:

@@ -17,7 +17,7 @@ from zg_node.consensus.sync_messages import BlocksRequest, Part, PartRequest, Pi
 from zg_node.consensus.votes import ValidatorSet
 from zg_node.errors import InvalidBlock, InvalidMessage
 from zg_node.p2p.network import Offence
-from zg_node.types.block import Block
+from zg_node.types.block import Block, BodyCheck
 
 
 class Lie(InvalidMessage):
@@ -36,8 +36,7 @@ class Rules:
     chain_id: int
     sets: Callable[[int], ValidatorSet | None]
     """The validators of an epoch; None while the executed chain does not say."""
-    check_body: Callable[[bytes, bytes], None]
-    """(header, body): raises InvalidBlock unless the body has the header's transactions root."""
+    check_body: BodyCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def fetch(request: BlocksRequest, rules: Rules) -> Fetch:
         bodies = ((yield from fetch_parts(request.shard, request.first, Piece.BODY, found.body_size)),)
     blocks = tuple(Block(h.header, h.consensus, body) for h, body in zip(found.headers, bodies, strict=False))
     for block in blocks:
-        _check_body(block, rules)
+        check_whole(block, rules.check_body)
     return Run(blocks, found.certificate.encode())
 
 
@@ -106,9 +105,10 @@ def fetch_parts(shard: int, number: int, piece: Piece, size: int | None) -> Gene
     return bytes(whole)
 
 
-def _check_body(block: Block, rules: Rules) -> None:
+def check_whole(block: Block, check_body: BodyCheck) -> None:
+    """A block's hash says nothing of its body. Raises Lie unless the body is the header's."""
     try:
-        rules.check_body(block.header.raw, block.body)
+        check_body(block.header.raw, block.body)
     except InvalidBlock as error:
         raise Lie(f"block {block.number} came with another block's body: {error}", Offence.INVALID) from error
 

@@ -8,6 +8,7 @@ it travels and is stored beside the block. Votes and certificates are never insi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from zg_node.errors import InvalidMessage
@@ -23,6 +24,9 @@ REVEAL_BYTES = 33 + 81
 """A public key and a proof."""
 HEADER_MAX_BYTES = 1024
 BLOCK_MAX_BYTES = BODY_MAX_BYTES + HEADER_MAX_BYTES + CONSENSUS_HEADER_MAX_BYTES + 32
+
+BodyCheck = Callable[[bytes, bytes], None]
+"""(header, body): raises InvalidBlock unless the body has the header's transactions root."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from tests.sim.attackers.bad_root import BadRoot
 from tests.sim.attackers.double_vote import DoubleVote
 from tests.sim.attackers.equivocating_leader import EquivocatingLeader
 from tests.sim.attackers.garbage_flood import GarbageFlood
+from tests.sim.attackers.other_body import OtherBody
 from tests.sim.attackers.payload_withheld import PayloadWithheld
 from tests.sim.attackers.selective_sending import SelectiveSending
 from tests.sim.attackers.stale_certificates import StaleCertificates
@@ -20,6 +21,7 @@ ATTACKERS: dict[str, type[Attacker]] = {
     "double vote": DoubleVote,
     "equivocating leader": EquivocatingLeader,
     "garbage flood": GarbageFlood,
+    "other body": OtherBody,
     "payload withheld": PayloadWithheld,
     "selective sending": SelectiveSending,
     "stale certificates": StaleCertificates,
