@@ -17,6 +17,8 @@ from tests.cli.scripted import RpcError, ScriptedNode
 from tests.devnet import Devnet
 from tests.jsonrpc import Client
 from tests.jsonrpc import RpcError as Refused
+from zg_node import _core
+from zg_node.da.messages import commitment_of
 
 Run = Callable[..., Result]
 
@@ -160,7 +162,8 @@ def test_a_put_that_fails_says_why(zg: Run, scripted: ScriptedNode, file: Path) 
 def test_liars_are_named(zg: Run, scripted: ScriptedNode, tmp_path: Path) -> None:
     liar = {"signer": "0x" + "11" * 20, "peer": "12D3", "reason": "row 5 and 0 more"}
     scripted.answers = {"zg_daGet": {"length": "0x2", "data": "0xbeef", "received": "0x10", "liars": [liar]}}
-    result = zg("da", "get", "0x" + "22" * 32, "--out", tmp_path / "out", "--rpc", scripted.url)
+    commitment = commitment_of(_core.Encoding(b"\xbe\xef").header()).hex()
+    result = zg("da", "get", commitment, "--out", tmp_path / "out", "--rpc", scripted.url)
     assert result.exit_code == 0
     assert f"holder {liar['signer']} lied: row 5" in result.stderr
     assert (tmp_path / "out").read_bytes() == b"\xbe\xef"

@@ -9,10 +9,13 @@ import pytest
 from click.testing import Result
 
 from tests.cli.scripted import ScriptedNode
+from zg_node import _core
+from zg_node.da.messages import commitment_of
 
 Run = Callable[..., Result]
 
-COMMITMENT = "0x" + "22" * 32
+BLOB = b"a blob in pieces"
+COMMITMENT = "0x" + commitment_of(_core.Encoding(BLOB).header()).hex()
 
 
 def answer(length: int, data: bytes) -> dict[str, object]:
@@ -20,10 +23,19 @@ def answer(length: int, data: bytes) -> dict[str, object]:
 
 
 def test_pieces_are_put_together(zg: Run, scripted: ScriptedNode, tmp_path: Path) -> None:
-    blob, out = b"a blob in pieces", tmp_path / "out"
-    scripted.answers = {"zg_daGet": lambda commitment, offset, length: answer(len(blob), blob[offset : offset + 5])}
+    out = tmp_path / "out"
+    scripted.answers = {"zg_daGet": lambda commitment, offset, length: answer(len(BLOB), BLOB[offset : offset + 5])}
     assert zg("da", "get", COMMITMENT, "--out", out, "--rpc", scripted.url).exit_code == 0
-    assert out.read_bytes() == blob
+    assert out.read_bytes() == BLOB
+
+
+def test_another_blob_leaves_the_file_as_it_was(zg: Run, scripted: ScriptedNode, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_bytes(b"what was there")
+    scripted.answers = {"zg_daGet": answer(len(BLOB), BLOB.upper())}
+    result = zg("da", "get", COMMITMENT, "--out", out, "--rpc", scripted.url)
+    assert (result.exit_code, "another blob than 0x" in result.stderr) == (1, True)
+    assert out.read_bytes() == b"what was there"
 
 
 @pytest.mark.parametrize(("length", "piece"), [(3, b""), (3, b"four"), (0, b""), ((128 << 20) + 1, b"piece")])

@@ -79,7 +79,7 @@ def put(file: Path, epochs: int, rpc: str, shard: int, as_json: bool) -> None:
 @rpc_options
 @json_option
 def get(commitment: bytes, out: Path | None, rpc: str, shard: int, as_json: bool) -> None:
-    """Read the blob with this COMMITMENT, which the node verifies.
+    """Read the blob with this COMMITMENT, and verify it.
 
     With --json, what reading it took is printed, and the blob goes to --out. Nothing is written before all of it is
     there.
@@ -92,6 +92,8 @@ def get(commitment: bytes, out: Path | None, rpc: str, shard: int, as_json: bool
         liars = {str(liar["signer"]): str(liar["reason"]) for liar in first["liars"]}
         received_bytes = int(first["received"], 16)
         blob = _download(node, commitment, first, as_json)
+    if _commitment(blob) != commitment:
+        raise Unavailable(f"{node.url} answered another blob than 0x{commitment.hex()}; nothing was written")
     if out is not None:
         out.write_bytes(blob)
     else:
@@ -262,6 +264,13 @@ def _download(node: RpcClient, commitment: bytes, answer: dict[str, Any], as_jso
     if len(blob) != size:
         raise Unavailable(f"{node.url} answered {len(blob)} bytes of a blob of {size}")
     return blob
+
+
+def _commitment(blob: bytes | bytearray) -> bytes:
+    from zg_node._core import Encoding  # the other commands do without the core
+    from zg_node.da.messages import commitment_of
+
+    return commitment_of(Encoding(bytes(blob)).header())
 
 
 def _await_put(node: RpcClient, job: int, as_json: bool) -> dict[str, Any]:
