@@ -59,6 +59,13 @@ def test_a_transaction_that_reverts_fails(zg: Run, node: ScriptedNode) -> None:
     assert result.exit_code == 1
 
 
+def test_a_transaction_that_used_all_its_gas_says_so(zg: Run, node: ScriptedNode) -> None:
+    node.answers["eth_getTransactionReceipt"] = {**RECEIPT, "status": "0x0", "gasUsed": hex(50_000)}
+    for gas, reason in ((50_000, "it used all its gas: see --gas"), (50_001, None)):
+        result = zg("tx", "send", RECIPIENT, "--dev", 0, "--gas", gas, "--rpc", node.url, "--json")
+        assert json.loads(result.stdout).get("reason") == reason
+
+
 def test_another_shard_is_asked_under_its_path(zg: Run, node: ScriptedNode) -> None:
     zg("tx", "send", RECIPIENT, "--dev", 0, "--rpc", node.url, "--shard", 3)
     assert {path for path, _, _ in node.calls} == {"/shard/3"}

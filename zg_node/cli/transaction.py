@@ -84,11 +84,13 @@ def send_transaction(
     if fees.timeout == 0:
         return {"transaction": tx_hash}
     receipt = node.wait_receipt(tx_hash, fees.timeout)
+    reverted, gas_used = receipt.get("status") != "0x1", int(str(receipt["gasUsed"]), 16)
     return {
         "transaction": tx_hash,
-        "status": "success" if receipt.get("status") == "0x1" else "reverted",
+        "status": "reverted" if reverted else "success",
         "block": int(str(receipt["blockNumber"]), 16),
-        "gas_used": int(str(receipt["gasUsed"]), 16),
+        "gas_used": gas_used,
+        **({"reason": "it used all its gas: see --gas"} if reverted and hex(gas_used) == request["gas"] else {}),
         **({"contract": _contract(receipt)} if to is None else {}),
     }
 
