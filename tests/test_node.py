@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import threading
 from collections.abc import Awaitable, Callable
@@ -273,6 +274,19 @@ def test_the_public_key_votes_where_there_is_no_network_to_follow_and_nowhere_el
     own = Node(following, tmp_path, vote_key=b"\1" * 32)._voter()
     assert own is not None
     assert own.address == address_of(PrivateKey(b"\1" * 32).public_key)
+
+
+def test_the_public_key_does_not_go_on_with_a_chain_that_was_followed(tmp_path: Path) -> None:
+    async def use(node: Node) -> None:
+        url = node.shards[0].url
+        await receipt(url, await call(url, "eth_sendRawTransaction", transfer(0, 0)))
+
+    run(Node(SETTINGS, tmp_path), use)
+    for voted in (tmp_path / "shard-0" / "votes", tmp_path / "voters"):
+        shutil.rmtree(voted)  # a follower has neither
+    with pytest.raises(InvalidConfig, match="followed a network until now: start it with --bootstrap"):
+        asyncio.run(Node(SETTINGS, tmp_path).start())
+    assert not (tmp_path / "shard-0" / "votes").exists()
 
 
 def test_a_validator_with_its_key_makes_blocks(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from zg_node.consensus.votes import Verifier, verify
 from zg_node.consensus.wal import Identity, VoteLog
 from zg_node.db.files import SYSTEM, Files
 from zg_node.epochs import Instances, ValidatorSets, Voter
+from zg_node.errors import InvalidConfig
 from zg_node.execution.engine import Engine
 from zg_node.execution.genesis import Genesis
 from zg_node.execution.journal import Journal
@@ -147,8 +148,15 @@ def open_shard(
     instances = Instances(genesis, index, sets, voter, timeouts, around.verifier)
     votes = None
     if voter is not None:
-        identity = Identity(genesis.network, chain.chain_id, voter.address)
-        votes = VoteLog(directory / "votes", home / "voters" / directory.name, identity, around.files)
+        log_at, register = directory / "votes", home / "voters" / directory.name
+        is_public = voter.key.secret == genesis.development_vote_key
+        if is_public and chain.head.number > 0 and not any(map(around.files.exists, (log_at, register))):
+            chain.close(checkpoint=False)
+            raise InvalidConfig(
+                f"{home} has followed a network until now: start it with --bootstrap as before. The public voting key "
+                "is for the one node that makes its own development network"
+            )
+        votes = VoteLog(log_at, register, Identity(genesis.network, chain.chain_id, voter.address), around.files)
     pace = settings.consensus
     worker, vote_worker, writer = (around.executor(f"shard-{index}{role}") for role in ("", "-votes", "-writer"))
     consensus = ShardConsensus(
