@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
 
 
 @pytest.fixture
-def vote_key(tmp_path: Path) -> Path:
+def vote_key(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A file with a voting key of this test's own: the network goes on knowing the keys that it has seen."""
     file = tmp_path / "vote-key"
-    file.write_text("0x" + "5a" * 32 + "\n")
+    file.write_text("0x" + sha256(request.node.name.encode()).hexdigest() + "\n")
     return file
 
 
@@ -116,18 +118,14 @@ def test_a_refusal_is_a_sentence(zg: Run, network: Devnet, arguments: tuple[obje
     assert f"Error: {why}" in result.output
 
 
-def test_too_small_a_stake_is_refused_before_it_is_sent(zg: Run, network: Devnet, tmp_path: Path) -> None:
-    file = tmp_path / "another"
-    file.write_text("6b" * 32)
-    result = zg("validator", "create", "--vote-key-file", file, "--dev", 3, "--stake", 31, "--rpc", network.url)
+def test_too_small_a_stake_is_refused_before_it_is_sent(zg: Run, network: Devnet, vote_key: Path) -> None:
+    result = zg("validator", "create", "--vote-key-file", vote_key, "--dev", 3, "--stake", 31, "--rpc", network.url)
     assert result.exit_code == 1
     assert "31 coins are too few: at least 32 are needed" in result.output
 
 
-def test_without_waiting_a_validator_is_created_in_two_runs(zg: Run, network: Devnet, tmp_path: Path) -> None:
-    file = tmp_path / "another"
-    file.write_text("6d" * 32)
-    create = ("validator", "create", "--vote-key-file", file, "--dev", 4, "--rpc", network.url, "--json")
+def test_without_waiting_a_validator_is_created_in_two_runs(zg: Run, network: Devnet, vote_key: Path) -> None:
+    create = ("validator", "create", "--vote-key-file", vote_key, "--dev", 4, "--rpc", network.url, "--json")
     first = answer(zg(*create, "--timeout", 0))
     staked = str(first["transactions"][0])  # type: ignore[index]
     assert f"once {staked} is final" in str(first["next"])
@@ -141,10 +139,8 @@ def test_without_waiting_a_validator_is_created_in_two_runs(zg: Run, network: De
     )
 
 
-def test_too_little_gas_is_told_from_a_refusal(zg: Run, network: Devnet, tmp_path: Path) -> None:
-    file = tmp_path / "another"
-    file.write_text("6e" * 32)
-    result = zg("validator", "create", "--vote-key-file", file, "--dev", 5, "--gas", 300_000, "--rpc", network.url)
+def test_too_little_gas_is_told_from_a_refusal(zg: Run, network: Devnet, vote_key: Path) -> None:
+    result = zg("validator", "create", "--vote-key-file", vote_key, "--dev", 5, "--gas", 300_000, "--rpc", network.url)
     assert result.exit_code == 1
     assert "changed nothing: it ran out of gas, of which --gas allowed 300000" in result.stderr
     result = zg("validator", "unjail", FIRST, "--dev", OPERATOR, "--gas", 300_000, "--rpc", network.url)

@@ -64,3 +64,17 @@ def run(home: Path, test: Callable[[Lone], Awaitable[None]]) -> None:
             await lone.service.close()
 
     asyncio.run(main())
+
+
+def listen(home: Path, gateway: str, test: Callable[[Lone, int], Awaitable[None]]) -> None:
+    """Run a test against one gateway of a lone node, at the port that the test is given."""
+
+    async def main(lone: Lone) -> None:
+        gateways = lone.gateways(**{gateway: True})
+        try:
+            await gateways.start()
+            await test(lone, gateways.ports[gateway])
+        finally:
+            await gateways.close()
+
+    run(home, main)

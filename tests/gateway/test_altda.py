@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from tests.gateway.lone import EPOCHS, Lone, run
+from tests.gateway.lone import EPOCHS, Lone, listen
 from tests.gateway.web import ask
 from zg_node.gateway.keccak import KeccakIndex
 from zg_node.types.hashing import keccak
 
 BLOB = Random(5).randbytes(70_000)
 ABSENT = "0x0147" + "00" * 47 + "01"
-
-
-def serve(home: Path, test: Callable[[Lone, int], Awaitable[None]]) -> None:
-    """Run a test against the listener of a lone node."""
-
-    async def main(lone: Lone) -> None:
-        gateways = lone.gateways(altda=True)
-        await gateways.start()
-        try:
-            await test(lone, gateways.ports["altda"])
-        finally:
-            await gateways.close()
-
-    run(home, main)
 
 
 @pytest.mark.parametrize("target", ["/put", "/put/", "/put?commitment_mode=optimism_generic"])
@@ -40,7 +25,7 @@ def test_a_generic_commitment_gives_the_blob_back(tmp_path: Path, target: str) -
         assert (status, commitment) == (200, expected)
         assert await ask(port, "GET", f"/get/0x{commitment.hex()}") == (200, BLOB)
 
-    serve(tmp_path, test)
+    listen(tmp_path, "altda", test)
 
 
 def test_a_standard_commitment_gives_the_blob_back(tmp_path: Path) -> None:
@@ -49,7 +34,7 @@ def test_a_standard_commitment_gives_the_blob_back(tmp_path: Path) -> None:
         assert (status, commitment[0], len(commitment)) == (200, 0, 49)
         assert await ask(port, "GET", f"/get/0x{commitment.hex()}?commitment_mode=standard") == (200, BLOB)
 
-    serve(tmp_path, test)
+    listen(tmp_path, "altda", test)
 
 
 def test_a_keccak_commitment_gives_the_blob_back_also_after_a_restart(tmp_path: Path) -> None:
@@ -64,7 +49,7 @@ def test_a_keccak_commitment_gives_the_blob_back_also_after_a_restart(tmp_path: 
     def commitment_text() -> bytes:
         return f"0x{keccak(BLOB).hex()} was stored here".encode()
 
-    serve(tmp_path, test)
+    listen(tmp_path, "altda", test)
     index = KeccakIndex(tmp_path / "gateway" / "keccak")
     assert index.find(keccak(BLOB)) is not None
     index.close()
@@ -75,7 +60,7 @@ def test_a_blob_with_another_keccak_is_refused_before_it_costs_anything(tmp_path
         status, _ = await ask(port, "POST", "/put/0x00" + keccak(b"another").hex(), BLOB)
         assert (status, lone.ledger.payments) == (400, 0)
 
-    serve(tmp_path, test)
+    listen(tmp_path, "altda", test)
 
 
 def test_a_blob_is_paid_for_once_however_often_it_is_put(tmp_path: Path) -> None:
@@ -84,7 +69,7 @@ def test_a_blob_is_paid_for_once_however_often_it_is_put(tmp_path: Path) -> None
         assert await ask(port, "POST", "/put", BLOB) == first
         assert lone.ledger.payments == 1
 
-    serve(tmp_path, test)
+    listen(tmp_path, "altda", test)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +99,7 @@ def test_a_request_is_answered_with_its_status(
     async def test(lone: Lone, port: int) -> None:
         assert (await ask(port, method, target, body))[0] == status
 
-    serve(tmp_path, test)
+    listen(tmp_path, "altda", test)
 
 
 def test_a_blob_that_has_expired_is_not_found(tmp_path: Path) -> None:
@@ -124,7 +109,7 @@ def test_a_blob_that_has_expired_is_not_found(tmp_path: Path) -> None:
             lone.ledger.now = epoch
             assert (await ask(port, "GET", f"/get/0x{commitment.hex()}"))[0] == status
 
-    serve(tmp_path, test)
+    listen(tmp_path, "altda", test)
 
 
 @pytest.mark.parametrize("mode", ["optimism", "standard"])
@@ -139,7 +124,7 @@ def test_a_commitment_with_another_epoch_or_quorum_is_not_found(tmp_path: Path, 
             assert answered == status, place
             assert place is None or b"is not certified for epoch" in body
 
-    serve(tmp_path, test)
+    listen(tmp_path, "altda", test)
 
 
 def test_what_cannot_be_stored_now_may_be_tried_again(tmp_path: Path) -> None:
@@ -149,4 +134,4 @@ def test_what_cannot_be_stored_now_may_be_tried_again(tmp_path: Path) -> None:
         assert status == 503
         assert b"not known" in reason
 
-    serve(tmp_path, test)
+    listen(tmp_path, "altda", test)

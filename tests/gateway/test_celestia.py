@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.gateway.lone import Lone, run
+from tests.gateway.lone import Lone, listen, run
 from tests.gateway.web import ask
 from zg_node.gateway.celestia import METHOD_NOT_FOUND, VALUES_MAX
 from zg_node.gateway.celestia_blob import CelestiaBlob, of_base64, to_base64
@@ -28,25 +28,19 @@ class Failure(Exception):
 def serve(home: Path, test: Callable[[Lone, Call], Awaitable[None]]) -> None:
     """Run a test against the listener of a lone node."""
 
-    async def main(lone: Lone) -> None:
-        gateways = lone.gateways(celestia=True)
-        await gateways.start()
-
+    async def main(lone: Lone, port: int) -> None:
         async def call(method: str, *parameters: object) -> Any:
             body = orjson.dumps({"jsonrpc": "2.0", "id": 7, "method": method, "params": parameters})
-            status, answer = await ask(gateways.ports["celestia"], "POST", "/", body)
+            status, answer = await ask(port, "POST", "/", body)
             document = orjson.loads(answer)
             assert (status, document["id"]) == (200, 7)
             if "error" in document:
                 raise Failure(document["error"]["code"], document["error"]["message"])
             return document["result"]
 
-        try:
-            await test(lone, call)
-        finally:
-            await gateways.close()
+        await test(lone, call)
 
-    run(home, main)
+    listen(home, "celestia", main)
 
 
 def blob(namespace: bytes, data: bytes) -> dict[str, object]:

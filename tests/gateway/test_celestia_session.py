@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.gateway.lone import Lone, run
+from tests.gateway.lone import Lone, listen
 from tests.gateway.web import send
 from zg_node.da.client import Retrieved
 from zg_node.errors import Unavailable
@@ -37,19 +37,14 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def serve(home: Path, test: Callable[[Lone, ClientConnection], Awaitable[None]]) -> None:
     """Run a test over a WebSocket of a lone node."""
 
-    async def main(lone: Lone) -> None:
-        gateways = lone.gateways(celestia=True)
-        await gateways.start()
-        try:
-            async with (
-                asyncio.timeout(TIMEOUT_S),
-                connect(f"ws://127.0.0.1:{gateways.ports['celestia']}", max_size=None, proxy=None) as socket,
-            ):
-                await test(lone, socket)
-        finally:
-            await gateways.close()
+    async def main(lone: Lone, port: int) -> None:
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            connect(f"ws://127.0.0.1:{port}", max_size=None, proxy=None) as socket,
+        ):
+            await test(lone, socket)
 
-    run(home, main)
+    listen(home, "celestia", main)
 
 
 HANDSHAKE = (
@@ -59,20 +54,6 @@ HANDSHAKE = (
 PING = b"\x89\xfd" + bytes(4) + bytes(125)
 PART = b"\x82\xfd" + bytes(4) + bytes(100)
 """Masked with zeros; the part announces 25 bytes more."""
-
-
-def listen(home: Path, test: Callable[[Lone, int], Awaitable[None]]) -> None:
-    """Run a test against the port of a lone node."""
-
-    async def main(lone: Lone) -> None:
-        gateways = lone.gateways(celestia=True)
-        await gateways.start()
-        try:
-            await test(lone, gateways.ports["celestia"])
-        finally:
-            await gateways.close()
-
-    run(home, main)
 
 
 async def ask(socket: ClientConnection, request_id: int, method: str, *parameters: object) -> None:
@@ -87,6 +68,14 @@ async def cancel(socket: ClientConnection, request_id: int) -> None:
 
 async def hear(socket: ClientConnection) -> Any:
     return orjson.loads(await socket.recv())
+
+
+async def ended(socket: ClientConnection) -> int:
+    """The code with which the node closes the connection, where it says nothing before."""
+    with pytest.raises(ConnectionClosed) as closed:
+        await socket.recv()
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
 
 
 def blob(namespace: bytes, data: bytes) -> dict[str, object]:
@@ -187,10 +176,7 @@ def test_an_id_in_use_and_a_namespace_with_a_fault_are_refused(tmp_path: Path) -
 def test_a_message_of_more_than_the_bound_ends_the_connection(tmp_path: Path) -> None:
     async def test(lone: Lone, socket: ClientConnection) -> None:
         await socket.send("x" * (3 << 20))
-        with pytest.raises(ConnectionClosed) as ended:
-            await socket.recv()
-        assert ended.value.rcvd is not None
-        assert ended.value.rcvd.code == 1009
+        assert await ended(socket) == 1009
 
     serve(tmp_path, test)
 
@@ -208,7 +194,7 @@ def test_a_message_that_is_not_sent_to_its_end_ends_the_connection(
                 assert (await reader.read()).startswith(b"HTTP/1.1 101 ")
         writer.close()
 
-    listen(tmp_path, test)
+    listen(tmp_path, "celestia", test)
 
 
 def test_an_answer_for_which_there_is_no_room_ends_the_connection(
@@ -218,10 +204,7 @@ def test_an_answer_for_which_there_is_no_room_ends_the_connection(
 
     async def test(lone: Lone, socket: ClientConnection) -> None:
         await ask(socket, 1, "no.Method")
-        with pytest.raises(ConnectionClosed) as ended:
-            await socket.recv()
-        assert ended.value.rcvd is not None
-        assert ended.value.rcvd.code == 1013
+        assert await ended(socket) == 1013
 
     serve(tmp_path, test)
 
@@ -232,10 +215,7 @@ def test_a_fault_of_ours_ends_the_connection(tmp_path: Path, monkeypatch: pytest
     async def test(lone: Lone, socket: ClientConnection) -> None:
         await ask(socket, 1, "blob.Subscribe", to_base64(ONE))
         assert (await hear(socket))["result"] == 1
-        with pytest.raises(ConnectionClosed) as ended:
-            await socket.recv()
-        assert ended.value.rcvd is not None
-        assert ended.value.rcvd.code == 1011
+        assert await ended(socket) == 1011
 
     serve(tmp_path, test)
 
@@ -258,7 +238,7 @@ def test_a_client_that_pings_and_takes_no_answers_is_disconnected(
                 await flood(writer)
         writer.close()
 
-    listen(tmp_path, test)
+    listen(tmp_path, "celestia", test)
 
 
 @pytest.mark.parametrize(
@@ -268,15 +248,12 @@ def test_frames_with_a_fault_end_the_connection(tmp_path: Path, garbage: bytes) 
     async def test(lone: Lone, port: int) -> None:
         assert (await send(port, HANDSHAKE + garbage)).startswith(b"HTTP/1.1 101 ")
 
-    listen(tmp_path, test)
+    listen(tmp_path, "celestia", test)
 
 
 def test_where_nobody_speaks_it_a_websocket_is_refused(tmp_path: Path) -> None:
-    async def main(lone: Lone) -> None:
-        gateways = lone.gateways(altda=True)
-        await gateways.start()
+    async def test(lone: Lone, port: int) -> None:
         with pytest.raises(InvalidStatus):
-            await connect(f"ws://127.0.0.1:{gateways.ports['altda']}", proxy=None)
-        await gateways.close()
+            await connect(f"ws://127.0.0.1:{port}", proxy=None)
 
-    run(tmp_path, main)
+    listen(tmp_path, "altda", test)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
@@ -12,9 +12,8 @@ import grpc
 import pytest
 
 from tests.da.cluster import MemoryLedger
-from tests.gateway.lone import Lone, run
+from tests.gateway.lone import Lone, listen
 from tests.gateway.web import send
-from zg_node.errors import InvalidConfig
 from zg_node.gateway import disperser
 from zg_node.gateway.protobuf import bytes_field, decode, encode, number_field
 from zg_node.gateway.requests import Outcome, Requests, Status
@@ -23,37 +22,31 @@ BLOB = Random(3).randbytes(100_000)
 TIMEOUT_S = 20.0
 
 Ask = Callable[[str, bytes], Awaitable[bytes]]
+"""(method, message) → answer. Raises AioRpcError."""
 
 
-def listen(home: Path, test: Callable[[Lone, int], Awaitable[None]]) -> None:
-    """Run a test against the port of a lone node."""
+@asynccontextmanager
+async def client(port: int) -> AsyncIterator[Ask]:
+    """A client on a connection of its own."""
+    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) as channel:
 
-    async def main(lone: Lone) -> None:
-        gateways = lone.gateways(disperser=True)
-        await gateways.start()
-        try:
-            await test(lone, gateways.ports["disperser"])
-        finally:
-            await gateways.close()
+        async def ask(method: str, message: bytes) -> bytes:
+            answer = await channel.unary_unary(f"/disperser.Disperser/{method}")(message, timeout=TIMEOUT_S)
+            assert isinstance(answer, bytes)
+            return answer
 
-    run(home, main)
+        yield ask
 
 
 def serve(home: Path, test: Callable[[Lone, Ask], Awaitable[None]]) -> None:
-    """Run a test over a channel to a lone node."""
+    """Run a test with a client of a lone node."""
 
     async def main(lone: Lone, port: int) -> None:
-        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) as channel:
-
-            async def ask(method: str, message: bytes) -> bytes:
-                answer = await channel.unary_unary(f"/disperser.Disperser/{method}")(message, timeout=TIMEOUT_S)
-                assert isinstance(answer, bytes)
-                return answer
-
+        async with client(port) as ask:
             await test(lone, ask)
 
-    listen(home, main)
+    listen(home, "disperser", main)
 
 
 async def status(ask: Ask, request_id: bytes) -> tuple[int, bytes]:
@@ -70,6 +63,13 @@ async def settled(ask: Ask, request_id: bytes) -> tuple[int, bytes]:
             if reached != Status.PROCESSING:
                 return reached, info
             await asyncio.sleep(0)
+
+
+async def refusal(ask: Ask, method: str, message: bytes) -> grpc.aio.AioRpcError:
+    """The error that the call ends with."""
+    with pytest.raises(grpc.aio.AioRpcError) as failure:
+        await ask(method, message)
+    return failure.value
 
 
 async def disperse(ask: Ask, data: bytes) -> bytes:
@@ -123,9 +123,8 @@ def test_a_blob_is_not_had_by_another_epoch_or_quorum(tmp_path: Path) -> None:
         await settled(ask, await disperse(ask, BLOB))
         root = lone.ledger.certificates[0].blob.commitment
         for field in (2, 3):
-            with pytest.raises(grpc.aio.AioRpcError) as failure:
-                await ask("RetrieveBlob", encode([(1, root), (field, 1)]))
-            assert failure.value.code() is grpc.StatusCode.NOT_FOUND
+            refused = await refusal(ask, "RetrieveBlob", encode([(1, root), (field, 1)]))
+            assert refused.code() is grpc.StatusCode.NOT_FOUND
 
     serve(tmp_path, test)
 
@@ -156,9 +155,7 @@ def test_a_put_that_nobody_certifies_is_failed(tmp_path: Path) -> None:
 )
 def test_a_call_with_a_fault_is_told_which(tmp_path: Path, method: str, message: bytes, code: grpc.StatusCode) -> None:
     async def test(lone: Lone, ask: Ask) -> None:
-        with pytest.raises(grpc.aio.AioRpcError) as failure:
-            await ask(method, message)
-        assert failure.value.code() is code
+        assert (await refusal(ask, method, message)).code() is code
 
     serve(tmp_path, test)
 
@@ -172,9 +169,8 @@ def test_a_fault_of_ours_is_an_internal_error_without_its_words(
     monkeypatch.setattr(Requests, "find", fail)
 
     async def test(lone: Lone, ask: Ask) -> None:
-        with pytest.raises(grpc.aio.AioRpcError) as failure:
-            await status(ask, b"request")
-        assert (failure.value.code(), failure.value.details()) == (grpc.StatusCode.INTERNAL, "internal error")
+        refused = await refusal(ask, "GetBlobStatus", encode([(1, b"request")]))
+        assert (refused.code(), refused.details()) == (grpc.StatusCode.INTERNAL, "internal error")
 
     serve(tmp_path, test)
 
@@ -191,7 +187,7 @@ def test_a_connection_ends_at_its_age_and_the_client_connects_again(
                 await call(encode([(1, data)]))
                 await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
 
-    listen(tmp_path, main)
+    listen(tmp_path, "disperser", main)
 
 
 def test_a_call_that_does_not_end_is_ended_a_while_after_the_age_of_its_connection(
@@ -201,9 +197,8 @@ def test_a_call_that_does_not_end_is_ended_a_while_after_the_age_of_its_connecti
     monkeypatch.setattr(disperser, "LAST_CALLS_MS", 300)
 
     async def test(lone: Lone, ask: Ask) -> None:
-        with pytest.raises(grpc.aio.AioRpcError) as failure:
-            await ask("RetrieveBlob", encode([(1, bytes(32))]))
-        assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+        refused = await refusal(ask, "RetrieveBlob", encode([(1, bytes(32))]))
+        assert refused.code() is grpc.StatusCode.UNAVAILABLE
 
     async def never(ledger: MemoryLedger, commitment: bytes) -> None:
         await asyncio.Event().wait()
@@ -221,7 +216,7 @@ def test_connections_past_the_bound_are_ended(tmp_path: Path, monkeypatch: pytes
         assert await send(port, b"") == b""
         held.close()
 
-    listen(tmp_path, test)
+    listen(tmp_path, "disperser", test)
 
 
 UNENDED = 20
@@ -260,11 +255,11 @@ def test_one_connection_with_calls_that_do_not_end_leaves_room_for_others(tmp_pa
         writer.write(frame(6, 0, 0, b"question"))
         async with asyncio.timeout(TIMEOUT_S):
             await reader.readuntil(frame(6, 1, 0, b"question"))  # all of it has been read
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            await channel.unary_unary("/disperser.Disperser/DisperseBlob")(encode([(1, BLOB)]), timeout=TIMEOUT_S)
+        async with client(port) as ask:
+            await disperse(ask, BLOB)
         writer.close()
 
-    listen(tmp_path, test)
+    listen(tmp_path, "disperser", test)
 
 
 @pytest.mark.parametrize(
@@ -280,20 +275,7 @@ def test_one_connection_with_calls_that_do_not_end_leaves_room_for_others(tmp_pa
 def test_frames_with_a_fault_leave_the_listener_as_it_was(tmp_path: Path, garbage: bytes) -> None:
     async def test(lone: Lone, port: int) -> None:
         await send(port, garbage)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            await channel.unary_unary("/disperser.Disperser/DisperseBlob")(encode([(1, BLOB)]), timeout=TIMEOUT_S)
+        async with client(port) as ask:
+            await disperse(ask, BLOB)
 
-    listen(tmp_path, test)
-
-
-def test_a_port_that_is_taken_is_the_operators_to_change(tmp_path: Path) -> None:
-    async def test(lone: Lone) -> None:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
-            gateways = lone.gateways(disperser=True, disperser_port=taken.getsockname()[1])
-            with pytest.raises(InvalidConfig, match="disperser_port"):
-                await gateways.start()
-            await gateways.close()
-
-    run(tmp_path, test)
+    listen(tmp_path, "disperser", test)

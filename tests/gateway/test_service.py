@@ -51,12 +51,16 @@ def test_a_name_is_let_in_when_the_operator_says_so(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
-@pytest.mark.parametrize("name", ["altda", "celestia"])
-def test_a_port_that_is_taken_is_the_operators_to_change(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "choice"),
+    [("disperser", r"gateway\.disperser_port"), ("altda", "port or address"), ("celestia", "port or address")],
+)
+def test_a_port_that_is_taken_is_the_operators_to_change(tmp_path: Path, name: str, choice: str) -> None:
     async def test(lone: Lone) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            gateways = lone.gateways(**{name: True, f"{name}_port": taken.getsockname()[1]})
-            with pytest.raises(InvalidConfig, match="cannot listen"):
+            port = taken.getsockname()[1]
+            gateways = lone.gateways(**{name: True, f"{name}_port": port})
+            with pytest.raises(InvalidConfig, match=f"cannot listen on 127.0.0.1:{port}: .*choose another {choice}"):
                 await gateways.start()
             await gateways.close()
 
