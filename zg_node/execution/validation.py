@@ -110,20 +110,7 @@ def check(
     due = plan(rules, lineage, parent, parent_consensus, view, header.coinbase, reveal, timestamp_ms)
     if consensus != due.consensus:
         raise InvalidBlock("the consensus header does not follow from the parent")
-    if _decided(header) != due.attributes or header.parent_hash != parent.hash:
+    if header.attributes != due.attributes or header.parent_hash != parent.hash:
         raise InvalidBlock("the header does not follow from the parent")
     if header.gas_used > due.gas_budget:
         raise InvalidBlock(f"{header.gas_used} gas used, {due.gas_budget} allowed by the gas rate")
-
-
-def _decided(header: Header) -> Attributes:
-    return Attributes(
-        number=header.number,
-        timestamp=header.timestamp,
-        coinbase=header.coinbase,
-        gas_limit=header.gas_limit,
-        base_fee=header.base_fee,
-        prev_randao=header.prev_randao,
-        extra_data=header.extra_data,
-        parent_beacon_root=header.parent_beacon_root,
-    )

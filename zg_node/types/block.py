@@ -155,6 +155,20 @@ class Header:
             parent_beacon_root=f[19],
         )
 
+    @property
+    def attributes(self) -> Attributes:
+        """What the proposer decided."""
+        return Attributes(
+            number=self.number,
+            timestamp=self.timestamp,
+            coinbase=self.coinbase,
+            gas_limit=self.gas_limit,
+            base_fee=self.base_fee,
+            prev_randao=self.prev_randao,
+            extra_data=self.extra_data,
+            parent_beacon_root=self.parent_beacon_root,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

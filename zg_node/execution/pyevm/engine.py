@@ -146,17 +146,7 @@ class PyEvmEngine:
         calls: Sequence[SystemCall] = (),
     ) -> _core.Executed:
         """See `Engine`. Raises InvalidBlock that names the first header field which does not follow."""
-        proposed = _header(header)
-        attributes = Attributes(
-            number=proposed.number,
-            timestamp=proposed.timestamp,
-            coinbase=proposed.coinbase,
-            gas_limit=proposed.gas_limit,
-            base_fee=proposed.base_fee,
-            prev_randao=proposed.prev_randao,
-            extra_data=proposed.extra_data,
-            parent_beacon_root=proposed.parent_beacon_root,
-        )
+        attributes = _header(header).attributes
         raws = _transactions(body)
         transition = self._open(state, parent, attributes)
         receipts = []
