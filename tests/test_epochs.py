@@ -44,3 +44,16 @@ def test_who_votes_is_told_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "zg.node")
     Instances(GENESIS, 0, ValidatorSets(GENESIS), FIRST, Timeouts(), verify).instance(0, Restored(0, ZERO_HASH))
     assert not caplog.records
+
+
+def test_a_set_may_become_known_in_a_shards_thread_while_the_loop_looks_at_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sets, index_of = ValidatorSets(GENESIS), ValidatorSet.index_of
+
+    def meanwhile(members: ValidatorSet, address: bytes) -> int | None:
+        sets._known[2] = OTHERS
+        return index_of(members, address)
+
+    monkeypatch.setattr(ValidatorSet, "index_of", meanwhile)
+    assert not sets.has_seen(STRANGER.address)

@@ -102,7 +102,7 @@ class ValidatorSets:
 
     def has_seen(self, address: bytes) -> bool:
         """Whether `address` votes in one of the sets that this node has come to know."""
-        return any(members.index_of(address) is not None for members in self._known.values())
+        return any(members.index_of(address) is not None for members in tuple(self._known.values()))
 
     def read(self) -> None:
         """Take over what the staking contract says at the root shard's head."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
+from tests.consensus.machine import certificate, chain_of, proposal
+from zg_node.consensus import inbox as module
 from zg_node.consensus.inbox import BATCH_MIN, RECEIVED_MAX, TAKEN_MAX, Inbox
 from zg_node.consensus.instance import Due, Message, Received, TimedOut
 from zg_node.consensus.messages import Vote, VoteKind
@@ -73,3 +77,34 @@ def test_messages_beyond_the_bound_are_dropped_until_some_are_taken() -> None:
     assert not inbox.receive("a", vote(1))
     assert len(asyncio.run(inbox.take(claims))) == TAKEN_MAX
     assert inbox.receive("a", vote(1))
+
+
+def test_bodies_beyond_the_bound_are_dropped_until_some_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = proposal(1, chain_of(1)[0], 0)
+    monkeypatch.setattr(module, "RECEIVED_MAX_BYTES", 3 * len(large.block.body))
+    inbox = Inbox(Batches())
+    assert [inbox.receive("a", large) for _ in range(4)] == [True, True, True, False]
+    assert inbox.receive("a", vote(1)), "what has no body is small"
+    assert len(asyncio.run(inbox.take(lambda message: ()))) == 4
+    assert inbox.receive("a", large)
+
+
+def test_certificates_are_left_to_their_steps() -> None:
+    verifier = Batches()
+    inbox = Inbox(verifier)
+    for view in range(BATCH_MIN):
+        inbox.receive("a", certificate(VoteKind.SKIP, view))
+    inbox.receive("a", vote(1))
+    asyncio.run(inbox.take(claims))
+    assert verifier.asked == [1]
+
+
+def test_what_waits_of_a_peer_is_dropped_alone_and_makes_room() -> None:
+    inbox = Inbox(Batches())
+    inbox.put(Due())
+    inbox.receive("b", vote(2))
+    while inbox.receive("a", vote(1)):
+        pass
+    inbox.drop("a")
+    assert inbox.receive("c", vote(3))
+    assert asyncio.run(inbox.take(claims)) == [Due(), Received(vote(2), "b"), Received(vote(3), "c")]

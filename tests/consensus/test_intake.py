@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -13,7 +13,8 @@ from tests.consensus.net import DOMAIN, TIMEOUTS, real, toy_verify, toys
 from zg_node.consensus.instance import Due, Effect, Execute, Executed, Message, Received, Report, Restored, TimedOut
 from zg_node.consensus.intake import PROPOSALS_AHEAD_MAX, VIEWS_AHEAD_MAX
 from zg_node.consensus.messages import Certificate, Proposal, Vote, VoteKind
-from zg_node.consensus.simplex import Simplex
+from zg_node.consensus.record import PROPOSALS_BEHIND_MAX
+from zg_node.consensus.simplex import Simplex, never_last
 from zg_node.consensus.votes import Claim
 from zg_node.errors import InvalidMessage
 from zg_node.types.block import Block
@@ -26,11 +27,12 @@ OTHER = block_on(GENESIS, 1, 2)
 class Bench:
     """Validator 0 of four, and a count of the signatures that it checked."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_last: Callable[[Block], bool] = never_last) -> None:
         self.cast = toys(4)
         self.checked = 0
         self.machine = Simplex(
-            self.cast.members, DOMAIN, self.cast.signer(0), TIMEOUTS, Restored(0, GENESIS.hash), verifier=self._verify
+            *(self.cast.members, DOMAIN, self.cast.signer(0), TIMEOUTS, Restored(0, GENESIS.hash), is_last),
+            verifier=self._verify,
         )
 
     def _verify(self, claims: Sequence[Claim]) -> list[bool]:
@@ -66,6 +68,20 @@ def test_a_genuine_proposal_with_another_body_changes_nothing(body: bytes) -> No
     with pytest.raises(InvalidMessage, match="another body"):
         bench.give(replace(proposal, block=replace(BLOCK, body=body)))
     effects = bench.give(proposal)
+    assert [effect.block for effect in effects if isinstance(effect, Execute)] == [BLOCK]
+
+
+def test_a_proposal_that_comes_again_for_its_block_convicts_nobody() -> None:
+    """Its block ends the epoch: it was proposed before, forgotten with that proposal, and then certified."""
+    bench = Bench(is_last=lambda block: block.number == 1)
+    again = bench.proposal(2, BLOCK, parent_view=1)
+    bench.give(bench.proposal(1, BLOCK))
+    bench.give(again)
+    for view in range(1, PROPOSALS_BEHIND_MAX + 2):
+        bench.give(bench.certificate(SKIP, (1, 2, 3), view))
+    bench.give(bench.certificate(NOTARIZE, (1, 2, 3), 2, BLOCK))
+    effects = bench.give(again)
+    assert not any(isinstance(effect, Report) for effect in effects)
     assert [effect.block for effect in effects if isinstance(effect, Execute)] == [BLOCK]
 
 

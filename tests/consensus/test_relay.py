@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from zg_node.consensus.messages import Certificate, Vote, VoteKind
@@ -52,6 +54,17 @@ def test_who_rests_on_a_notarization_is_not_sent_it(said: Vote | Certificate) ->
     relay.heard("a", said)
     relay.add(NOTARIZED, 0)
     assert told(relay, ["a", "b"]) == ["b"]
+
+
+@pytest.mark.parametrize("sort", [NOTARIZED, FINALISED])
+def test_views_of_the_epoch_before_say_nothing_of_this_ones(sort: Certificate) -> None:
+    relay = Relay()
+    relay.heard("a", vote(VoteKind.FINALIZE, 9))
+    relay.add(replace(sort, epoch=1), 0)
+    assert told(relay, ["a"]) == ["a"]
+    relay.heard("a", replace(vote(VoteKind.FINALIZE, 1), epoch=2))
+    relay.add(replace(sort, epoch=1), 0)
+    assert told(relay, ["a"]) == []
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,18 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from tests.sim.loop import VirtualLoop
-from zg_node.consensus.instance import Due, Effect, Event, Propose, TimedOut
+from zg_node.consensus.instance import Due, Effect, Event, Message, Propose, Received, TimedOut
+from zg_node.consensus.messages import Vote, VoteKind
 from zg_node.consensus.pace import Pace
 from zg_node.consensus.service import ShardConsensus
+from zg_node.consensus.votes import Claim
+from zg_node.errors import BadSignature
+from zg_node.p2p.network import Offence
 
 PACE = Pace(block_time_ms=0, heartbeat_ms=1_000, min_interval_ms=10, finality_ms=250)
 OURS, ANOTHERS = 4, 5
 """Views."""
+LIAR = "liar"
 
 
 @dataclass
@@ -32,8 +37,17 @@ class Listener:
     """(milliseconds, view)"""
     on_time: Callable[[], None] = lambda: None
     proposes: bool = False
+    heard: list[str] = field(default_factory=list)
+    """Whose messages came to a step; a liar's has a false signature."""
+
+    def claims(self, message: Message) -> tuple[Claim, ...]:
+        return ()
 
     def step(self, event: Event, now_ms: int) -> list[Effect]:
+        if isinstance(event, Received):
+            self.heard.append(event.sender)
+            if event.sender == LIAR:
+                raise BadSignature("not signed by anyone")
         if isinstance(event, TimedOut):
             self.on_time()
         if isinstance(event, Due):
@@ -68,14 +82,14 @@ class Idle:
 class Shell:
     """The shell between the two."""
 
-    def __init__(self, view: int) -> None:
+    def __init__(self, view: int, network: Any = None) -> None:
         self.loop = VirtualLoop()
         self.instance, self.chain = Listener(view), Idle()
         epochs = SimpleNamespace(after=lambda head: 0, instance=lambda epoch, restored: self.instance)
         clock = SimpleNamespace(monotonic_ms=lambda: round(1000 * self.loop.time()))
         spare = ThreadPoolExecutor(1)
         self.service = ShardConsensus(
-            cast(Any, self.chain), cast(Any, epochs), None, bytes(20), PACE, spare, spare, cast(Any, clock)
+            cast(Any, self.chain), cast(Any, epochs), None, bytes(20), PACE, spare, spare, cast(Any, clock), network
         )
 
     def at(self, at_ms: int, event: Event, before: Callable[[], None] = lambda: None) -> None:
@@ -139,3 +153,14 @@ def test_what_was_due_in_a_view_that_is_over_is_due_no_more() -> None:
 
     shell.loop.call_at(0.020, tell_of_both)
     assert shell.run(200) == []
+
+
+def test_who_has_signed_falsely_is_charged_once_for_all_that_it_has_said() -> None:
+    charged: list[tuple[str, Offence]] = []
+    network = SimpleNamespace(report=lambda peer, offence: charged.append((peer, offence)))
+    shell = Shell(ANOTHERS, network)
+    for peer in (*[LIAR] * 1_000, "honest"):
+        shell.service.receive(peer, Vote(VoteKind.NOTARIZE, 0, ANOTHERS, bytes(32), 1, bytes(65)))
+    shell.run(10)
+    assert shell.instance.heard == [LIAR, "honest"]
+    assert charged == [(LIAR, Offence.BAD_SIGNATURE)]

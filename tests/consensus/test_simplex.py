@@ -89,11 +89,22 @@ def test_an_idle_view_has_no_timeout() -> None:
 # ── clocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_clock_starts_with_a_proposal_or_with_another_validators_skip() -> None:
-    for message in (proposal(1, block_on(GENESIS, 1, 1), 0), vote(2, SKIP, 1)):
-        node = machine(0)
-        effects = node.step(Received(message), 50)
-        assert SetTimer(250) in effects or SetTimer(350) in effects
+def test_the_clock_starts_with_a_proposal_or_when_others_skip_of_whom_one_is_honest() -> None:
+    node = machine(0)
+    assert SetTimer(350) in node.step(Received(proposal(1, block_on(GENESIS, 1, 1), 0)), 50)
+    node = machine(0)
+    node.step(Received(vote(2, SKIP, 1)), 40)
+    assert SetTimer(250) in node.step(Received(vote(3, SKIP, 1)), 50)
+
+
+def test_one_validator_cannot_have_a_leader_given_up_that_has_nothing_to_propose_yet() -> None:
+    """The leader would count as absent, and be jailed for it."""
+    node = machine(0)
+    assert node.step(Received(vote(3, SKIP, 1)), 50) == []
+    assert node.step(TimedOut(), 1_000) == []
+    leader = machine(1)
+    leader.step(Received(vote(3, SKIP, 1)), 50)
+    assert leader.step(TimedOut(), 1_000) == []
 
 
 def test_a_view_expires_without_a_proposal_and_later_without_a_certificate() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.consensus.blocks import GENESIS, block_on
+from tests.consensus.blocks import GENESIS, block_on, make_block
 from tests.consensus.machine import FINALIZE, NOTARIZE, SKIP
 from tests.consensus.net import TIMEOUTS, Net, Violation, real, toys
 from zg_node.consensus.evidence import Half
@@ -119,6 +119,23 @@ def test_certificates_outlive_a_restart_of_all_who_saw_the_traitors_vote() -> No
     for index in net.nodes:
         net.restart(index)
     net.run_to_height(3, 5_000)
+
+
+def test_a_bad_block_that_is_proposed_for_two_views_does_not_silence_who_restarts_between_them() -> None:
+    """A header says by itself that its block ends the epoch, and such a block may be proposed again."""
+    bad = make_block(GENESIS.hash, 9, 1, 101)
+    net = Net(toys(4), traitors=[1], pace_ms=None, is_last=lambda block: block.number == bad.number)
+    net.bad = {(index, bad.hash) for index in net.nodes}
+    net.say(1, net.proposal(1, bad))
+    net.say(1, net.proposal(5, bad, 4))
+    net.run(500)
+    assert net.votes_of(0, SKIP, 1)
+    net.crash(0)
+    net.restart(0)
+    net.pace_ms = 0
+    for index in net.nodes:
+        net.step(index, Due())
+    net.run_to_height(5, 5_000)
 
 
 def test_the_next_leader_shows_why_it_passes_over_views() -> None:

@@ -21,7 +21,7 @@ from tests.consensus.signed_chain import (
 from tests.consensus.sync_world import executor, in_virtual_time
 from tests.sim.loop import VirtualLoop
 from zg_node.consensus.light import EpochProof, Trusted
-from zg_node.consensus.snapshot_sync import SnapshotSync
+from zg_node.consensus.snapshot_sync import AHEAD_CHUNKS, SnapshotSync
 from zg_node.consensus.sync_messages import (
     PROTOCOL,
     ChunkRequest,
@@ -296,4 +296,7 @@ def test_a_peer_that_goes_silent_is_replaced() -> None:
             await asyncio.get_running_loop().create_future()
         return truth
 
-    join(Peer("silent", twist=twist), Peer("honest")).check_installed()
+    world = join(Peer("silent", twist=twist), Peer("honest"))
+    world.check_installed()
+    silently = [index for peer, index in world.chunks_asked() if peer == "silent" and index > 3]
+    assert len(silently) <= AHEAD_CHUNKS, "it is asked last after that"

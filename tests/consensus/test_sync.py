@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -265,6 +266,17 @@ def test_a_false_claim_of_the_next_epoch_stops_us_for_a_moment_only() -> None:
     assert again == [("honest", 11, 40)]
     effects = sync.step(Answered("honest", run(11, 40)), CLAIM_MS)
     assert delivered(effects) == [(11, 40)]
+
+
+def test_whoever_voted_in_an_epoch_that_is_over_proves_nothing_above_our_head() -> None:
+    sync = machine(head=EPOCH_BLOCKS + 1)
+    sync.step(Heard("former", 190, 0), 0)
+    first, last = CHAIN.stored[EPOCH_BLOCKS + 2], CHAIN.stored[EPOCH_BLOCKS + 3]
+    past = [Block(b.header, replace(b.consensus, epoch=0), b.body) for b in (first, last)]
+    effects = sync.step(Answered("former", Run(tuple(past), b"")), 0)
+    assert penalised(effects) == [("former", Offence.INVALID)]
+    assert delivered(effects) == []
+    assert (sync.proven, sync.behind) == (EPOCH_BLOCKS + 1, 0)
 
 
 # ── any peers ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -112,9 +112,9 @@ def test_what_is_no_request_is_refused(data: bytes) -> None:
         decode_request(data)
 
 
-@given(hashes, st.lists(rows, max_size=5))
+@given(hashes, st.lists(rows, max_size=5, unique_by=lambda row: row.shard))
 def test_a_status_survives_encoding(network: bytes, shards: list[ShardStatus]) -> None:
-    status = Status(network, tuple(shards))
+    status = Status(network, tuple(sorted(shards, key=lambda row: row.shard)))
     assert Status.decode(status.encode()) == status
 
 
@@ -124,6 +124,12 @@ def test_a_status_survives_encoding(network: bytes, shards: list[ShardStatus]) -
 def test_a_status_that_contradicts_itself_is_refused(row: list[object]) -> None:
     with pytest.raises(InvalidMessage):
         Status.decode(rlp.encode([bytes(32), [row]]))
+
+
+@pytest.mark.parametrize("shards", [(0, 0), (1, 0)])
+def test_a_status_tells_of_a_shard_once(shards: tuple[int, ...]) -> None:
+    with pytest.raises(InvalidMessage):
+        Status.decode(Status(bytes(32), tuple(ShardStatus(shard, 5, bytes(32), 1, 0) for shard in shards)).encode())
 
 
 @given(st.integers(0, 2**20), st.binary(max_size=300))

@@ -98,6 +98,26 @@ def test_blocks_larger_than_an_answer_arrive() -> None:
     in_virtual_time(story)
 
 
+def test_a_peer_that_has_left_when_its_answer_is_read_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        world = World(CHAIN)
+        world.honest("fleeting")
+        ask = world.network.request
+
+        async def ask_for_the_last_time(peer: str, protocol: str, message: bytes, timeout_s: float) -> bytes:
+            answer = await ask(peer, protocol, message, timeout_s)
+            world.hub.leave(peer)
+            return answer
+
+        monkeypatch.setattr(world.network, "request", ask_for_the_last_time)
+        with pytest.raises(TimeoutError):
+            await world.catch_up(1, within_s=3)
+        assert world.shard.progress().peers == 0
+        assert world.shard.progress().target == 0
+
+    in_virtual_time(story)
+
+
 def test_a_peer_that_leaves_in_the_middle_is_replaced() -> None:
     async def story() -> None:
         world = World(CHAIN, delay_s=0.2)

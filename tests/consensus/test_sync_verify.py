@@ -123,6 +123,11 @@ def test_headers_alone_are_served_for_light_clients() -> None:
     assert found.bodies == ()
 
 
+def test_no_more_blocks_are_read_for_headers_alone_than_for_bodies() -> None:
+    chain = SignedChain(30, body_bytes=600_000)
+    assert [h.header.number for h in range_of(chain, ask(1, 30, max_bytes=0)).headers] == [1, 2, 3, 4, 5]
+
+
 def test_an_epoch_whose_validators_are_not_known_is_not_judged() -> None:
     assert converse(ask(EPOCH_BLOCKS + 1, 5), honest(), known=0) == Unproven(1)
 

@@ -80,6 +80,16 @@ def test_a_tally_counts_stake_and_each_validator_once() -> None:
     cast.members.check_certificate(DOMAIN, found, toy_verify)
 
 
+@given(stakes)
+def test_votes_include_an_honest_one_as_soon_as_they_hold_more_than_the_faulty_can(weights: list[int]) -> None:
+    cast = toys(len(weights), weights)
+    tally, held = VoteTally(cast.members), 0
+    for index in range(len(weights)):
+        tally.add(cast.signer(index).vote(DOMAIN, VoteKind.SKIP, 1))
+        held += weights[index]
+        assert tally.includes_honest(ZERO_HASH) == (3 * held >= cast.members.total)
+
+
 def test_votes_for_different_blocks_do_not_add_up() -> None:
     cast = toys(4)
     tally = VoteTally(cast.members)

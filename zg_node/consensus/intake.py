@@ -131,9 +131,8 @@ class Intake:
         state = record.views.get(proposal.view)
         if state is None or state.proposal is None:
             return None if behind else claims
-        known = state.proposal
-        same = (known.parent_view, known.block.hash) == (proposal.parent_view, block.hash)
-        return None if same or (proposal.leader, None) in state.reported else claims
+        known = proposal.repeats(state.proposal) or (proposal.leader, None) in state.reported
+        return None if known else claims
 
     def _certificate_claims(self, certificate: Certificate) -> tuple[Claim, ...] | None:
         state = self._record.views.get(certificate.view)

@@ -143,6 +143,10 @@ class Proposal:
     def epoch(self) -> int:
         return self.block.consensus.epoch
 
+    def repeats(self, other: Proposal) -> bool:
+        """Whether it says the same as another one for its view."""
+        return (self.parent_view, self.block.hash) == (other.parent_view, other.block.hash)
+
     def encode(self) -> bytes:
         return encode([self.view, self.parent_view, self.block.encode(), self.leader, self.signature])
 

@@ -24,7 +24,7 @@ class Pacemaker:
         self._missed: dict[int, int] = {}
         """Leader → the last view that it missed, until it is heard again."""
         self.started = False
-        """Whether a block is due in the current view, here or for somebody we heard."""
+        """Whether a block is due in the current view, here or for somebody honest."""
         self._leader_at: int | None = None
         self._advance_at: int | None = None
         self._stalled_at: int | None = None

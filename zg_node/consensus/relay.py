@@ -34,11 +34,11 @@ PENDING_MAX = 256
 
 @dataclass(slots=True)
 class _Known:
-    """The highest views that a peer has spoken of."""
+    """The highest views that a peer has spoken of, each behind its epoch: the next epoch's may begin below."""
 
-    notarized: int = 0
+    notarized: tuple[int, int] = (0, 0)
     """It knows that a block of this view is notarized, and so what that builds on."""
-    finalised: int = 0
+    finalised: tuple[int, int] = (0, 0)
     """It has voted to finalise a block of this view, and is told the others' votes, or has sent the certificate."""
 
 
@@ -59,11 +59,12 @@ class Relay:
             known = self._known[peer] = _Known()
         if isinstance(message, Proposal) or message.kind is VoteKind.SKIP:
             return  # who has skipped a view need not know what else became of it
+        place = message.epoch, message.view
         if message.kind is VoteKind.FINALIZE:
-            known.finalised = max(known.finalised, message.view)
+            known.finalised = max(known.finalised, place)
         elif not isinstance(message, Certificate):
             return
-        known.notarized = max(known.notarized, message.view)
+        known.notarized = max(known.notarized, place)
 
     def add(self, certificate: Certificate, now_ms: int) -> int:
         """Keep a certificate until its time, which is returned."""
@@ -102,7 +103,7 @@ class Relay:
         if known is None:
             return False
         shown = known.finalised if certificate.kind is VoteKind.FINALIZE else known.notarized
-        return shown >= certificate.view
+        return shown >= (certificate.epoch, certificate.view)
 
 
 def audience(message: Message, peers: Sequence[str], voters: Collection[str] | None) -> Collection[str] | None:

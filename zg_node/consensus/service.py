@@ -56,7 +56,7 @@ from zg_node.consensus.pace import BlockClock, Pace
 from zg_node.consensus.relay import Relay, audience
 from zg_node.consensus.votes import Claim, Verifier, verify
 from zg_node.consensus.wal import VoteLog
-from zg_node.errors import Corrupt, InvalidBlock, InvalidMessage, Unavailable
+from zg_node.errors import BadSignature, Corrupt, InvalidBlock, InvalidMessage, Unavailable
 from zg_node.p2p.network import Network
 from zg_node.types.block import Block, StoredBlock
 
@@ -149,6 +149,8 @@ class ShardConsensus:
         self._network = network
         self._blocks = BlockClock(pace, clock.monotonic_ms())
         self._inbox = Inbox(verifier)
+        self._liars: set[str] = set()
+        """Peers with a false signature among the events taken last: what else they have said is passed over."""
         self._sync_ms = 0.0
         """What making a vote durable took, of late."""
         self._relay = Relay()
@@ -209,8 +211,9 @@ class ShardConsensus:
                 await self._step(Started())
                 self._schedule()
                 while True:
+                    self._liars.clear()
                     for event in await self._inbox.take(self._claims):
-                        if not isinstance(event, Due) or self._awaited_view == self.instance.view:
+                        if self._counts(event):
                             await self._step(event)
                     if self._scheduled != (self.instance.view, self._built_view, self._chain.head.number):
                         self._schedule()
@@ -218,6 +221,15 @@ class ShardConsensus:
             for timer in (self._view_timer, self._due_timer, self._relay_timer):
                 if timer is not None:
                     timer.cancel()
+
+    def _counts(self, event: Event) -> bool:
+        """Whether an event that has waited is still to be taken."""
+        match event:
+            case Due():
+                return self._awaited_view == self.instance.view
+            case Received(sender=sender):
+                return sender not in self._liars
+        return True
 
     async def _step(self, event: Event) -> None:
         effects = self._effects(event)
@@ -242,6 +254,9 @@ class ShardConsensus:
         except InvalidMessage as error:
             log.debug("shard=%d peer=%s %s", self._chain.shard, event.sender, error)
             self._conduct.failed(event, error)
+            if isinstance(error, BadSignature):
+                self._liars.add(event.sender)
+                self._inbox.drop(event.sender)
             return []
         self._conduct.passed(event, effects, introduces=introduces)
         return effects

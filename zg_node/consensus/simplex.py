@@ -185,7 +185,9 @@ class Simplex:
                 if view == self.view and ours and not candidate.executing and self._record.fits(ours):
                     self._execute(candidate, out)
             case False:
-                if candidate.trusting or not candidate.certified:  # else it gets a second chance
+                # Not ahead: after a restart we could sign nothing in the views between (rule 6). A block that was not
+                # trusted when it failed gets a second chance.
+                if view <= self.view and (candidate.trusting or not candidate.certified):
                     self._skip(view, out)  # rule 5
             case True:
                 if ours and self._ballot.may_notarize(state, ours, self.view):
@@ -390,9 +392,10 @@ class Simplex:
     def _on_vote(self, vote: Vote, out: list[Effect]) -> None:
         if vote.view <= self._record.decided_view and vote.view not in self._record.views:
             return
-        if vote.kind is VoteKind.SKIP and vote.view == self.view:
-            self._due = True  # somebody waits for a block
         self._count(vote, out)
+        if vote.kind is VoteKind.SKIP and vote.view == self.view:
+            skips = self._record.at(vote.view).tally(VoteKind.SKIP, self.members)
+            self._due |= skips.includes_honest(ZERO_HASH)  # somebody waits for a block
 
     def _on_certificate(self, certificate: Certificate, out: list[Effect]) -> None:
         for vote in votes_in(certificate):
@@ -409,7 +412,7 @@ class Simplex:
             return
         state = self._record.at(proposal.view)
         known = state.proposal
-        if known is not None and (known.leader, None) not in state.reported:
+        if known is not None and not proposal.repeats(known) and (known.leader, None) not in state.reported:
             state.reported.add((known.leader, None))
             out.append(Report(Evidence.of(self.domain, Seal.of(known), Seal.of(proposal))))
         if known is None or state.notarized == block.hash != known.block.hash:

@@ -108,6 +108,8 @@ class SnapshotSync:
         self._installer = installer
         self._worker = worker
         self._false: set[Manifest] = set()
+        self._failures: Counter[str] = Counter()
+        """Peer → chunks that it did not send."""
         self._begun: Manifest | None = None
         """Where the chunks that are installed came from; None when an earlier process installed them."""
         self._inherited = False
@@ -224,15 +226,17 @@ class SnapshotSync:
         return due
 
     async def _chunk(self, manifest: Manifest, index: int, peers: list[str]) -> bytes:
-        """The chunk as the manifest names it, from whoever has it. Who sends another one is not asked again."""
+        """The chunk as the manifest names it, from whoever has it. Who sends none is asked last from then on, who sends
+        another one not again."""
         turn = index % max(len(peers), 1)
-        for peer in [*peers[turn:], *peers[:turn]]:
+        for peer in sorted([*peers[turn:], *peers[:turn]], key=lambda peer: self._failures[peer]):
             if peer not in peers:
                 continue
             try:
                 chunk = await self._ask(peer, ChunkRequest(self._shard, manifest.number, index))
             except Unavailable as error:
                 log.debug("shard=%d peer=%s chunk=%d: %s", self._shard, peer, index, error)
+                self._failures[peer] += 1
                 continue
             if keccak(chunk) == manifest.chunks[index]:
                 return chunk

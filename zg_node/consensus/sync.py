@@ -12,6 +12,9 @@ ask it: `behind` counts what was proven, and `target`, which people see, needs a
 
 An epoch's validators are known once the epoch before is executed. A range of an epoch that is not known yet sets a
 ceiling: nothing at or above it is asked for until the set is there, or until the claim has had its time.
+
+A block is never of an earlier epoch than its parent. So those who voted once, and have left with their stake, can prove
+nothing above the chain that we have.
 """
 
 from __future__ import annotations
@@ -193,7 +196,7 @@ class ChainSync:
         """Height of the highest block that was proven final."""
         self._knows = knows
         self._epoch = head.epoch
-        self._delivered, self._tip = head.number, head.hash
+        self._delivered, self._tip, self._tip_epoch = head.number, head.hash, head.epoch
         self._moved_ms = now_ms
         self._peers: dict[str, PeerState] = {}
         self._asked: dict[int, Asked] = {}
@@ -233,6 +236,8 @@ class ChainSync:
                     state.number, state.first = number, first
             case Gone(peer):
                 self._forget(peer)
+            case Answered(peer, run) if self._is_past(run):
+                self._fail(peer, run.first, Offence.INVALID, now_ms, out)
             case Answered(peer, run):
                 self._on_run(peer, run, out)
             case Unknown():
@@ -248,7 +253,7 @@ class ChainSync:
             case _:
                 assert_never(event)
         self._review_claim(now_ms)
-        self._deliver(out)
+        self._deliver(now_ms, out)
         self._ask(now_ms, out)
         return out
 
@@ -269,6 +274,10 @@ class ChainSync:
             if claim.epoch != run.epoch:
                 out.append(Penalise(claim.peer, Offence.INVALID))
             self._claim = None
+
+    def _is_past(self, run: Run) -> bool:
+        """Whether it goes on above our chain with an epoch that was over there."""
+        return run.first > self._delivered and run.epoch < self._tip_epoch
 
     def _on_unknown(self, event: Unknown, now_ms: int, out: list[Effect]) -> None:
         """Wait for an epoch's validators, unless it cannot follow: then the peer lied."""
@@ -321,7 +330,7 @@ class ChainSync:
             self.committed, self._epoch, self._moved_ms = head.number, head.epoch, now_ms
             self._runs = [last for last in self._runs if last > head.number]
         if head.number > self._delivered:
-            self._delivered, self._tip = head.number, head.hash
+            self._delivered, self._tip, self._tip_epoch = head.number, head.hash, head.epoch
             self.proven = max(self.proven, head.number)
             self._ready = {first: ready for first, ready in self._ready.items() if first > head.number}
 
@@ -333,14 +342,18 @@ class ChainSync:
                 self._peers[claim.peer].free_at_ms = now_ms + CLAIM_MS
             self._claim = None
 
-    def _deliver(self, out: list[Effect]) -> None:
+    def _deliver(self, now_ms: int, out: list[Effect]) -> None:
         while len(self._runs) < DELIVERED_MAX_RUNS and self._delivered + 1 in self._ready:
-            _, run = self._ready.pop(self._delivered + 1)
+            peer, run = self._ready.pop(self._delivered + 1)
+            if self._is_past(run):
+                if peer in self._peers:
+                    self._blame(peer, Offence.INVALID, now_ms, out)
+                return
             parent = run.blocks[0].header.parent_hash
             if parent != self._tip:
                 out.append(Diverged(run.first, self._tip, parent))
                 return
-            self._delivered, self._tip = run.last, run.blocks[-1].hash
+            self._delivered, self._tip, self._tip_epoch = run.last, run.blocks[-1].hash, run.epoch
             self._runs.append(run.last)
             out.append(Deliver(run))
 

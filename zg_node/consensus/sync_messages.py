@@ -218,6 +218,7 @@ class Status:
 
     network: bytes
     shards: tuple[ShardStatus, ...]
+    """Ascending."""
 
     def encode(self) -> bytes:
         return encode([self.network, [[s.shard, s.number, s.hash, s.view, s.first] for s in self.shards]])
@@ -227,7 +228,9 @@ class Status:
         """Parse; raises InvalidMessage."""
         match decode(data, 128 * SHARDS_MAX, "status"):
             case [bytes() as network, list() as rows] if len(network) == 32 and len(rows) <= SHARDS_MAX:
-                return cls(network, tuple(map(_shard_status, rows)))
+                shards = tuple(map(_shard_status, rows))
+                if all(one.shard < other.shard for one, other in pairwise(shards)):
+                    return cls(network, shards)
         raise InvalidMessage("status: wrong shape")
 
 

@@ -155,12 +155,13 @@ def range_of(chain: ServedChain, request: BlocksRequest) -> Range:
     fit = request.max_bytes > 0 and len(blocks[0].body) <= _budget(request)
     bodies = tuple(block.body for block in blocks) if fit else ()
     certificate = Certificate.decode(blocks[-1].certificate)
-    while blocks[-1].hash != certificate.block_hash:
-        if len(blocks) >= request.count + TAIL_MAX_HEADERS:
+    headers = [Headers(block.header, block.consensus) for block in blocks]
+    while headers[-1].header.hash != certificate.block_hash:
+        if len(headers) >= request.count + TAIL_MAX_HEADERS:
             raise Unavailable(f"block {request.first} is too far below the certificate that proves it")
-        blocks.append(_block(chain, blocks[-1].number + 1))
-    headers = tuple(Headers(block.header, block.consensus) for block in blocks)
-    return Range(headers, bodies, len(blocks[0].body), certificate)
+        block = _block(chain, headers[-1].header.number + 1)
+        headers.append(Headers(block.header, block.consensus))
+    return Range(tuple(headers), bodies, len(blocks[0].body), certificate)
 
 
 def _wanted(chain: ServedChain, request: BlocksRequest) -> list[StoredBlock]:
@@ -170,14 +171,15 @@ def _wanted(chain: ServedChain, request: BlocksRequest) -> list[StoredBlock]:
     for number in range(request.first + 1, min(request.last, chain.head.number) + 1):
         block = _block(chain, number)
         used += len(block.body)
-        if block.consensus.epoch != blocks[0].consensus.epoch or (request.max_bytes > 0 and used > _budget(request)):
+        if block.consensus.epoch != blocks[0].consensus.epoch or used > _budget(request):
             break
         blocks.append(block)
     return blocks
 
 
 def _budget(request: BlocksRequest) -> int:
-    return min(request.max_bytes, RANGE_MAX_BODY_BYTES)
+    """Bytes of bodies that an answer may hold, or that are read for one of headers alone."""
+    return min(request.max_bytes or RANGE_MAX_BODY_BYTES, RANGE_MAX_BODY_BYTES)
 
 
 def _block(chain: ServedChain, number: int) -> StoredBlock:

@@ -339,6 +339,8 @@ class SyncService:
             log.info("peer=%s status: %s", peer, error)
             self._network.report(peer, Offence.MALFORMED)
         else:
+            if all(connected.id != peer for connected in self._network.peers()):
+                return  # nobody would say again that it has left
             for row in status.shards:
                 if row.shard in self._shards:
                     self._shards[row.shard].receive(Heard(peer, row.number, row.first))

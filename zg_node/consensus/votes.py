@@ -181,6 +181,10 @@ class VoteTally:
         self._stake[vote.block_hash] = self._stake.get(vote.block_hash, 0) + self.members.stake(vote.voter)
         return True
 
+    def includes_honest(self, block_hash: bytes) -> bool:
+        """Whether the votes for `block_hash` hold more stake than can be faulty."""
+        return self._stake.get(block_hash, 0) > self.members.total - self.members.quorum
+
     def certificate(self, block_hash: bytes) -> Certificate | None:
         """The certificate for `block_hash` once its votes hold a quorum."""
         if self._stake.get(block_hash, 0) < self.members.quorum:

@@ -34,6 +34,8 @@ _LENGTHS = struct.Struct(">6I")
 _LOCATION = struct.Struct(">QI")
 _RESTORE = "restore the directory from a copy, or begin anew and run `zg-node db import`"
 CACHE_MAX_BLOCKS = 256
+CACHE_MAX_BYTES = 64 * 1024 * 1024
+"""Blocks that were read or written lately, by their number and by their size."""
 
 
 class BlockStore:
@@ -48,6 +50,7 @@ class BlockStore:
         self._recent_locations: dict[bytes, tuple[int, int]] = {}
         self._tx_hashes: dict[int, list[bytes]] = {}
         self._cache: OrderedDict[int, StoredBlock] = OrderedDict()
+        self._cache_bytes = 0
         self._cache_lock = threading.Lock()
         self.durable = self._last()
         self.first = int.from_bytes(self._get(b"g") or b"", "big")
@@ -187,10 +190,17 @@ class BlockStore:
 
     def _remember(self, block: StoredBlock) -> None:
         with self._cache_lock:
-            self._cache[block.number] = block
+            if block.number not in self._cache:
+                self._cache[block.number] = block
+                self._cache_bytes += _size(block)
             self._cache.move_to_end(block.number)
-            while len(self._cache) > CACHE_MAX_BLOCKS:
-                self._cache.popitem(last=False)
+            while len(self._cache) > CACHE_MAX_BLOCKS or self._cache_bytes > CACHE_MAX_BYTES:
+                _, oldest = self._cache.popitem(last=False)
+                self._cache_bytes -= _size(oldest)
+
+
+def _size(block: StoredBlock) -> int:
+    return len(block.body) + len(block.senders) + len(block.receipts)
 
 
 def _put(batch: plyvel.WriteBatch, block: StoredBlock, tx_hashes: list[bytes]) -> None:
