@@ -26,6 +26,8 @@ DOMAIN = Domain(GENESIS.network, GENESIS.chain_id(0), 0)
 VOTE_KEY = GENESIS.development_vote_key or b""
 STRANGER = bytes(31) + b"\7"
 """Signs what nobody can be slashed for."""
+ANYONE = 255
+"""The place that is accused last."""
 LAST_VIEW = 0xABCDEF
 
 
@@ -57,7 +59,7 @@ class Tribunal:
         async def story() -> None:
             account = WatchedAccount(self.chain.chain, key, ThreadPoolExecutor(1))
             desk, last = reporter.Reporter(account), account.watch()
-            for one in (*evidence, double_vote(LAST_VIEW, STRANGER)):
+            for one in (*evidence, double_vote(LAST_VIEW, STRANGER, ANYONE)):
                 desk.report(one)
             running, waiting = asyncio.ensure_future(desk.run()), asyncio.ensure_future(last.wait())
             done, _ = await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -82,8 +84,8 @@ def tribunal(tmp_path: Path) -> Iterator[Tribunal]:
     found.chain.chain.close()
 
 
-def double_vote(view: int, secret: bytes = VOTE_KEY) -> Evidence:
-    signer = Signer(PrivateKey(secret), 0)
+def double_vote(view: int, secret: bytes = VOTE_KEY, index: int = 0) -> Evidence:
+    signer = Signer(PrivateKey(secret), index)
     votes = [signer.vote(DOMAIN, VoteKind.NOTARIZE, view, bytes([salt]) * 32) for salt in (1, 2)]
     return Evidence.of(DOMAIN, *votes)
 
@@ -99,13 +101,16 @@ def test_evidence_becomes_a_transaction_that_slashes(tribunal: Tribunal, caplog:
     assert "not sent: IsTombstoned()" in caplog.text
 
 
-def test_the_same_evidence_is_reported_once(tribunal: Tribunal) -> None:
-    tribunal.report(double_vote(5), double_vote(5))
-    assert len(tribunal.shared) == 1
+def test_a_validator_is_reported_once_however_often_it_contradicts_itself(
+    tribunal: Tribunal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporter, "REPORTED_MAX", 3)
+    tribunal.report(*map(double_vote, range(5, 20)), double_vote(5, index=1))
+    assert len(tribunal.shared) == 2, "and does not keep others' evidence out"
 
 
 def test_two_at_once_follow_one_another(tribunal: Tribunal) -> None:
-    tribunal.report(double_vote(5), double_vote(6))
+    tribunal.report(double_vote(5), double_vote(6, index=1))
     assert len(set(tribunal.shared)) == 2
     assert len(tribunal.chain.include([]).senders) // 20 == 2, "each has a nonce of its own"
 

@@ -4,6 +4,9 @@
 
 Whoever sees a contradiction reports it; the contract slashes once, and the account's call beforehand keeps us from
 paying for what others have reported already. What the pool or the chain does not take for now is sent again later.
+
+One contradiction of a validator in an epoch is enough. Who is lost anyway could make any number of them, and so keep
+another's from being heard.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ log = logging.getLogger("zg.node")
 
 REPORT_GAS = 1_000_000
 REPORTED_MAX = 4096
-"""Ids that are remembered; at that many, no more evidence is taken to the chain until a restart."""
+"""Offenders that are remembered; at that many, no more evidence is taken to the chain until a restart."""
 PAUSES_S = (1.0, 10.0, 60.0, 300.0, 300.0, 300.0)
 """Before each further attempt."""
 
@@ -30,14 +33,16 @@ class Reporter:
 
     def __init__(self, account: RootAccount) -> None:
         self._account = account
-        self._reported: set[bytes] = set()
+        self._reported: set[tuple[int, int]] = set()
+        """(epoch, offender): an epoch has the same validators in every shard."""
         self._found: asyncio.Queue[Evidence] = asyncio.Queue(REPORTED_MAX)
 
     def report(self, evidence: Evidence) -> None:
         """Have `run` see to it that the offender is slashed, if it has not been."""
-        if evidence.id in self._reported or len(self._reported) >= REPORTED_MAX:
+        accused = evidence.epoch, evidence.offender
+        if accused in self._reported or len(self._reported) >= REPORTED_MAX:
             return
-        self._reported.add(evidence.id)
+        self._reported.add(accused)
         self._found.put_nowait(evidence)
 
     async def run(self) -> None:
