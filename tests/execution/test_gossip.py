@@ -18,6 +18,7 @@ from zg_node.execution import gossip
 from zg_node.execution.gossip import (
     BATCH_BYTES,
     BATCH_TRANSACTIONS_MAX,
+    QUEUE_MAX_BYTES,
     QUEUE_TRANSACTIONS_MAX,
     TransactionGossip,
     decode_batch,
@@ -203,5 +204,21 @@ def test_more_than_can_wait_is_dropped_and_counted(tmp_path: Path) -> None:
             two.gossip.receive("one", flood)
         assert two.gossip.dropped > 0
         assert two.gossip.dropped % BATCH_TRANSACTIONS_MAX == 0
+
+    run(tmp_path, use)
+
+
+def test_what_waits_is_bounded_in_bytes_as_well(tmp_path: Path) -> None:
+    async def use(one: Side, two: Side) -> None:
+        large = encode_batch([bytes(1_000_000)])
+        for _ in range(100):
+            two.gossip.receive("one", large)
+        assert two.gossip.dropped >= 100 - QUEUE_MAX_BYTES // 1_000_000
+        await until(lambda: bool(two.reports))
+        assert two.reports[0] == ("one", Offence.INVALID), "no pool has ever taken so large a transaction"
+        await until(lambda: two.gossip._job is None or two.gossip._job.done())
+        dropped = two.gossip.dropped
+        two.gossip.receive("one", large)
+        assert two.gossip.dropped == dropped
 
     run(tmp_path, use)

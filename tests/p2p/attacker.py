@@ -37,6 +37,7 @@ class Attacker:
 
     def __init__(self, conn: ISecureConn, name: str) -> None:
         self._conn = conn
+        self._received = bytearray()
         self.name = name
         """Our peer id."""
 
@@ -79,7 +80,7 @@ class Attacker:
                     end = HEADER.size + (length if kind == DATA else 0)
                     if len(received) < end:
                         break
-                    if kind == DATA and received[HEADER.size : end] == opened:
+                    if kind == DATA and stream % 2 == 0 and received[HEADER.size : end] == opened:
                         await self.frame(DATA, ACK, stream, len(opened + data), opened + data)
                         return
                     del received[:end]
@@ -98,6 +99,20 @@ class Attacker:
                     if kind == DATA and stream:
                         await respond(self, stream, bytes(received[HEADER.size : end]))
                     del received[:end]
+
+    async def was_answered(self, stream: int) -> bool:
+        """Read until the peer ends a stream of ours; returns whether by closing its side, and not by a reset."""
+        with trio.fail_after(PATIENCE_S):
+            while True:
+                while len(self._received) < HEADER.size:
+                    self._received += await self._conn.read()
+                _, kind, flags, about, length = HEADER.unpack_from(self._received)
+                end = HEADER.size + (length if kind == DATA else 0)
+                while len(self._received) < end:
+                    self._received += await self._conn.read()
+                del self._received[:end]
+                if about == stream and flags & (FIN | RST):
+                    return not flags & RST
 
     async def until_closed(self) -> None:
         """Read until the peer closes the connection; fails when it does not."""

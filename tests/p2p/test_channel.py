@@ -180,3 +180,24 @@ def test_another_version_of_trio_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(reactor_module, "TRIO_VERSION", "0.0.0")
     with pytest.raises(RuntimeError, match=r"where 0\.0\.0 is needed"):
         install()
+
+
+def test_of_two_pauses_the_one_that_ends_last_counts() -> None:
+    async def work() -> None:
+        async with one_end(Counter()) as (end, stream):
+
+            def pause_twice(data: bytes) -> float:
+                end.channel.pause(3.0)
+                return 1.0 if len(end.data) < 6 else 0.0
+
+            end.on_data = pause_twice
+            await stream.send_all(b"one")
+            await trio.sleep(0.5)
+            end.channel.pause(4.0)
+            await stream.send_all(b"two")
+            await trio.sleep(3.9)
+            assert end.data == b"one"
+            await trio.sleep(0.2)
+            assert end.data == b"onetwo"
+
+    run(work, mocked=True)

@@ -12,6 +12,8 @@ import pytest
 
 from tests.p2p.nodes import ECHO, TX, TestNode, start, start_pair, stop
 from zg_node.errors import InvalidMessage, Unavailable
+from zg_node.p2p.child import Child
+from zg_node.p2p.framing import Frame
 from zg_node.p2p.network import DIRECT_MAX_BYTES, GOSSIP_MAX_BYTES, RESPONSE_MAX_BYTES, Network, Offence
 
 paths = pytest.mark.parametrize("fast_path", [True, False], ids=["fast", "stock"])
@@ -214,5 +216,46 @@ def test_an_address_that_is_none_is_said_in_one_sentence(listen: str, tmp_path: 
         node = TestNode(tmp_path, 1, listen=listen)
         with pytest.raises(Unavailable, match="p2p cannot listen on"):
             await node.network.start()
+
+    asyncio.run(life())
+
+
+class FakeChild:
+    """A host's process that only listens."""
+
+    pid = 0
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Frame, tuple[bytes, ...]]] = []
+
+    def tell(self, kind: Frame, *fields: bytes) -> None:
+        self.told.append((kind, fields))
+
+    async def stop(self) -> None:
+        return
+
+
+def test_what_a_node_says_while_its_host_starts_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = FakeChild()
+
+    async def spawn(*_: object) -> FakeChild:
+        return child
+
+    monkeypatch.setattr(Child, "spawn", spawn)
+
+    async def life() -> None:
+        network = TestNode(tmp_path, 1).network
+        network.protect("early", True)
+        starting = asyncio.ensure_future(network.start())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert [kind for kind, _ in child.told] == [Frame.CONFIGURE]
+        network.protect("late", True)
+        network.protect("early", False)
+        network._on_started(b"me", b"", b"/ip4/127.0.0.1/tcp/1")
+        await starting
+        assert {fields[0] for kind, fields in child.told if kind is Frame.PROTECT} == {b"late"}
+        assert (Frame.SUBSCRIBE, (TX.encode(),)) in child.told
+        await network.stop()
 
     asyncio.run(life())

@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import trio
+from libp2p.kad_dht.common import PROTOCOL_ID as TABLE_PROTOCOL
+from libp2p.kad_dht.pb.kademlia_pb2 import Message
+
+from tests.p2p.attacker import connected
 from tests.p2p.nodes import TestNode, start, stop
+from zg_node.p2p.varint import encode_varint
 
 
 def test_two_who_know_the_same_third_find_each_other(tmp_path: Path) -> None:
@@ -80,5 +86,29 @@ def test_two_that_dial_each_other_keep_one_connection(tmp_path: Path) -> None:
             assert [connected for _, connected in two.comings] == [True]
         finally:
             await stop(one, two)
+
+    asyncio.run(life())
+
+
+def test_an_answer_that_names_thousands_of_peers_stops_nobody(tmp_path: Path) -> None:
+    question = Message(type=Message.FIND_NODE, key=bytes(40)).SerializeToString()
+    named = b"".join(b"\x42\x05\x0a\x03" + number.to_bytes(3, "big") for number in range(30_000))
+    answer = Message(type=Message.FIND_NODE).SerializeToString() + named
+
+    async def attack(address: str) -> None:
+        async with connected(address) as peer:
+            await peer.open(str(TABLE_PROTOCOL), encode_varint(len(question)) + question)
+            await peer.answer(str(TABLE_PROTOCOL), encode_varint(len(answer)) + answer)
+            await peer.read_for(0.5)
+
+    async def life() -> None:
+        victim, friend = TestNode(tmp_path, 1, dht=True), TestNode(tmp_path, 2)
+        await start(victim, friend)
+        await asyncio.to_thread(trio.run, attack, victim.network.addresses[0])
+        friend.network.dial(victim.network.addresses[0])
+        try:
+            await friend.until_connected(victim)
+        finally:
+            await stop(victim, friend)
 
     asyncio.run(life())

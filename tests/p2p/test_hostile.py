@@ -22,10 +22,12 @@ from tests.p2p.nodes import ECHO, PATIENCE_S, TestNode, start_pair, stop
 from zg_node.errors import Unavailable
 from zg_node.p2p.exchange import ANSWER_MAX_BYTES, HINTS_MAX, encode_hints
 from zg_node.p2p.framing import PART_HEADER, prefixed
+from zg_node.p2p.mesh import ENTRIES_PER_RPC_MAX
 from zg_node.p2p.negotiation import token
 from zg_node.p2p.swarm import SOCKETS_MAX
 from zg_node.p2p.topics import BULK_PROTOCOL, DIRECT_PROTOCOL, MESH_PROTOCOL, PEERS_PROTOCOL
 from zg_node.p2p.varint import encode_varint
+from zg_node.p2p.yamux import STREAMS_MAX
 
 MIB = 1024 * 1024
 RESIDENT_MAX_BYTES = 300 * MIB
@@ -127,6 +129,32 @@ def test_handshakes_that_stall_are_given_up(field: Field) -> None:
             while sock.recv(4096):
                 pass
             sock.close()
+        return ""
+
+    field.attack(attack)
+
+
+def test_a_protocol_name_of_any_length_is_not_read(field: Field) -> None:
+    """Before the handshake, when nobody can be named."""
+
+    async def attack(address: str) -> str:
+        host, port = address.split("/")[2], int(address.split("/")[4])
+        with socket.create_connection((host, port), timeout=10) as sock, pytest.raises(ConnectionError):
+            sock.sendall(b"\xff\xff\xff\x7f" + bytes(16 * MIB))
+        return ""
+
+    field.attack(attack)
+
+
+def test_questions_before_the_handshake_are_answered_a_few_times(field: Field) -> None:
+    async def attack(address: str) -> str:
+        host, port = address.split("/")[2], int(address.split("/")[4])
+        received = b""
+        with socket.create_connection((host, port), timeout=10) as sock, contextlib.suppress(ConnectionError):
+            sock.sendall(token("/multistream/1.0.0") + token("ls") * 10_000)
+            while data := sock.recv(4096):
+                received += data
+        assert len(received) < 100
         return ""
 
     field.attack(attack)
@@ -378,6 +406,40 @@ def test_a_flood_of_messages_is_slowed_down(field: Field) -> None:
     throttled = field.victim.count("zg_p2p_throttled_total")
     assert field.score_after(attack) < 100
     field._runner.run(field.victim.until(lambda: field.victim.count("zg_p2p_throttled_total") > throttled, "slowed"))
+
+
+def test_streams_that_were_answered_take_no_room_though_the_peer_leaves_them_open(field: Field) -> None:
+    async def attack(address: str) -> str:
+        async with connected(address) as peer:
+            answered = []
+            for stream in range(1, 2 * STREAMS_MAX + 100, 2):
+                await peer.open(ECHO, prefixed(b"question"), stream)
+                answered.append(await peer.was_answered(stream))
+            assert all(answered)
+            return peer.name
+
+    if field.fast_path:
+        field.attack(attack)
+
+
+def test_a_flood_of_gossip_is_slowed_down_and_not_blamed_on_who_passes_it_on(field: Field) -> None:
+    """Messages without a topic: they are counted like others, and cost nothing to make."""
+
+    async def attack(address: str) -> str:
+        frame = b"\x12\x00" * ENTRIES_PER_RPC_MAX
+        async with connected(address) as peer:
+            await peer.open(MESH_PROTOCOL, (encode_varint(len(frame)) + frame) * 4)
+            await peer.read_for(1)
+            return peer.name
+
+    if field.fast_path:
+        victim = field.victim
+        throttled = victim.count("zg_p2p_throttled_total")
+        name = field.attack(attack)
+        field._runner.run(victim.until(lambda: victim.count("zg_p2p_throttled_total") > throttled, "it is slowed"))
+        comings = victim.comings
+        field._runner.run(victim.until(lambda: any(p.id == name and not there for p, there in comings), "it goes"))
+        assert {peer.score for peer, _ in comings if peer.id == name} == {100}
 
 
 def test_the_friend_was_never_blamed(field: Field) -> None:

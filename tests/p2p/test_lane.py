@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 import trio.testing
 
-from zg_node.p2p.lane import Lane
+from zg_node.p2p.lane import BATCH_BYTES, Lane
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -28,7 +28,7 @@ def test_an_idle_writer_is_bypassed_and_a_busy_one_is_not() -> None:
         lane, batches = Lane(100), list[list[bytes]]()
 
         async def write() -> None:
-            batches.append(await lane.all(bypass))
+            batches.append(await lane.batch(bypass))
 
         assert lane.put(b"before the writer")
         async with trio.open_nursery() as nursery:
@@ -53,9 +53,37 @@ def test_what_could_not_be_written_is_the_next_again() -> None:
         lane = Lane(100)
         lane.put(b"one")
         lane.put(b"two")
-        batch = await lane.all()
+        batch = await lane.batch()
         lane.put(b"three")
         lane.put_back(batch)
         assert [await lane.next() for _ in range(3)] == [b"one", b"two", b"three"]
+
+    trio.run(life)
+
+
+def test_a_batch_is_bounded_and_has_one_piece_at_least() -> None:
+    async def life() -> None:
+        lane = Lane(10 * BATCH_BYTES)
+        sizes = (2 * BATCH_BYTES, BATCH_BYTES - 10, 10, 1)
+        for size in sizes:
+            assert lane.put(bytes(size))
+        assert [[len(piece) for piece in await lane.batch()] for _ in range(3)] == [
+            [2 * BATCH_BYTES],
+            [BATCH_BYTES - 10, 10],
+            [1],
+        ]
+
+    trio.run(life)
+
+
+def test_the_pieces_of_a_message_are_not_copied_and_fit_together_or_not_at_all() -> None:
+    async def life() -> None:
+        body = bytes(90)
+        one, two = Lane(100), Lane(100)
+        assert one.put(b"head", body)
+        assert two.put(b"head", body)
+        assert not two.put(b"head", body)
+        assert (await one.batch())[1] is (await two.batch())[1] is body
+        assert two.put(b"head", body)
 
     trio.run(life)

@@ -291,3 +291,37 @@ def test_fifty_machines_all_hear_every_message() -> None:
     for name, index in zip(names, range(50), strict=True):
         assert heard[name] == {b"%d" % other for other in range(50) if other != index}
     assert sent < 50 * 50 * MESH_HIGH
+
+
+@pytest.mark.parametrize("tag", ["12 00", "1a 02 0a 00", "1a 02 12 00", "1a 02 1a 00", "1a 02 22 00"])
+def test_a_frame_of_thousands_of_empty_entries_is_refused(tag: str) -> None:
+    """Messages, announcements, wants, grafts and prunes."""
+    one, peers = follower(1)
+    entry = bytes.fromhex(tag)
+    one.receive(peers[0], entry * limits.ENTRIES_PER_RPC_MAX, 1)
+    with pytest.raises(InvalidMessage):
+        one.receive(peers[0], entry * (limits.ENTRIES_PER_RPC_MAX + 1), 1)
+
+
+def test_ids_are_looked_at_so_many_times_between_heartbeats_in_however_many_messages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[bytes] = []
+
+    def note(message_id: bytes) -> bytes:
+        looked.append(message_id)
+        return message_id
+
+    monkeypatch.setattr(limits, "_id_bytes", note)
+    one, peers = follower(1)
+    ids = [b"id"] * 1_000
+    for _ in range(20):
+        one.receive(peers[0], control(iwant={"messageIDs": ids}), 1)
+    assert len(looked) == limits.IDS_PER_HEARTBEAT_MAX
+    one.heartbeat(2)
+    one.receive(peers[0], frame_of(signed(b"i", 1)), 2)
+    known = b"i" + (1).to_bytes(8, "big")
+    looked.clear()
+    for _ in range(20):
+        one.receive(peers[0], control(ihave={"topicID": TOPIC, "messageIDs": [known] * 1_000}), 2)
+    assert len(looked) == limits.IDS_PER_HEARTBEAT_MAX

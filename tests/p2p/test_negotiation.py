@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zg_node.errors import InvalidMessage, Unavailable
-from zg_node.p2p.negotiation import MULTISTREAM, PROPOSALS_MAX, accept, confirm, opening, take_token, token
+from zg_node.p2p.negotiation import MULTISTREAM, PROPOSALS_MAX, accept, agree, confirm, opening, take_token, token
 
 
 class Wire:
@@ -115,3 +115,37 @@ def test_long_tokens_have_a_length_of_two_bytes() -> None:
     encoded = token("/" + "x" * 199)
     assert encoded[:2] == b"\xc9\x01"
     assert take_token(bytearray(encoded)) == "/" + "x" * 199
+
+
+class Line:
+    """A connection without streams."""
+
+    def __init__(self, incoming: bytes) -> None:
+        self.incoming = incoming
+        self.written = b""
+
+    async def read(self, n: int | None = None) -> bytes:
+        data, self.incoming = self.incoming[:n], self.incoming[n:] if n is not None else b""
+        return data
+
+    async def write(self, data: bytes) -> None:
+        self.written += data
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_agreeing_on_a_connection_reads_nothing_of_what_follows(opens: bool) -> None:
+    line = Line(opening("/noise") + b"a handshake")
+    asyncio.run(agree(line, opens, "/noise"))
+    assert line.written == opening("/noise")
+    assert line.incoming == b"a handshake"
+
+
+@pytest.mark.parametrize(
+    "incoming", [b"\xff\xff\xff\x7f", token(MULTISTREAM) + token("ls") * 1_000], ids=["long", "many"]
+)
+def test_a_connection_that_proposes_without_end_is_given_up(incoming: bytes) -> None:
+    line = Line(incoming + bytes(1_000))
+    with pytest.raises(InvalidMessage):
+        asyncio.run(agree(line, False, "/noise"))
+    assert len(incoming) + 1_000 - len(line.incoming) < 100
+    assert len(line.written) < 100

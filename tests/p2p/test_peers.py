@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import trio
@@ -15,20 +14,23 @@ from libp2p.abc import INotifee
 from libp2p.network.connection.swarm_connection import SwarmConn
 from libp2p.peer.id import ID
 
+from zg_node.p2p.address import Multiaddr
+from zg_node.p2p.bucket import MESSAGES_BURST, MESSAGES_PER_S
 from zg_node.p2p.network import Offence
-from zg_node.p2p.peers import ELSEWHERE_S, PEERS_MAX, SECOND_CONNECTION_S, Connected, Peers
+from zg_node.p2p.peers import BANS_SAVED_S, ELSEWHERE_S, PEERS_MAX, SECOND_CONNECTION_S, Connected, Peers
 from zg_node.p2p.score import BanFile
 
 
 class Conn(SwarmConn):
     """A connection that only opens and closes."""
 
-    def __init__(self, swarm: Swarm, peer: ID, direction: str) -> None:
+    def __init__(self, swarm: Swarm, peer: ID, direction: str, host: str = "") -> None:
         super().__init__(SimpleNamespace(peer_id=peer), swarm, direction)  # type: ignore[arg-type]
         self._all = swarm
+        self._host = host
 
-    def get_transport_addresses(self) -> list[Any]:
-        return []
+    def get_transport_addresses(self) -> list[Multiaddr]:
+        return [Multiaddr(f"/ip{6 if ':' in self._host else 4}/{self._host}/tcp/1")] if self._host else []
 
     @property
     def is_closed(self) -> bool:
@@ -53,11 +55,11 @@ class Swarm:
     def register_notifee(self, notifee: INotifee) -> None:
         self.notifees.append(notifee)
 
-    async def connect(self, peers: Peers, peer: ID, direction: str = "inbound") -> bool:
+    async def connect(self, peers: Peers, peer: ID, direction: str = "inbound", host: str = "") -> bool:
         """A peer connects; returns whether it is there when everything has settled."""
         if not peers.admits(peer):
             return False
-        conn = Conn(self, peer, direction)
+        conn = Conn(self, peer, direction, host)
         self.connections.setdefault(peer, []).append(conn)
         for notifee in self.notifees:
             await notifee.connected(self, conn)  # type: ignore[arg-type]
@@ -172,6 +174,7 @@ def test_a_ban_closes_the_door_to_protected_peers_too_for_less_time(tmp_path: Pa
             peers.offend(one, Offence.CONTRADICTION)
             await trio.testing.wait_all_tasks_blocked()
             assert not await swarm.connect(peers, one)
+        await trio.sleep(BANS_SAVED_S + 0.1)
         until = {name: ban.until_s for name, ban in BanFile(tmp_path / "bans.json").load().items()}
         assert until[validator.to_base58()] < until[liar.to_base58()]
 
@@ -211,5 +214,81 @@ def test_a_second_connection_of_a_peer_of_another_network_does_not_bring_it_back
         await trio.testing.wait_all_tasks_blocked()
         assert one not in peers.table
         assert second.is_closed
+
+    with_peers(tmp_path, work)
+
+
+async def fill_with_strangers(peers: Peers, swarm: Swarm, hosts: Callable[[int], str]) -> list[ID]:
+    """As many as there may be, who come from these hosts."""
+    everybody = [peer(number) for number in range(PEERS_MAX)]
+    for number, one in enumerate(everybody):
+        assert await swarm.connect(peers, one, host=hosts(number))
+        await trio.sleep(1)
+    return everybody
+
+
+def test_one_host_with_any_number_of_names_pushes_nobody_out_but_itself(tmp_path: Path) -> None:
+    async def work(peers: Peers, swarm: Swarm) -> None:
+        honest = (await fill_with_strangers(peers, swarm, lambda number: f"198.51.100.{number}"))[:-1]
+        for number in range(100, 300):
+            await swarm.connect(peers, peer(number), host="203.0.113.9")
+        assert set(honest) <= set(peers.table)
+        assert len(peers.table) == PEERS_MAX
+
+    with_peers(tmp_path, work)
+
+
+@pytest.mark.parametrize("crowd", ["203.0.113.9", "2001:db8::{:x}"], ids=["address", "subnet"])
+def test_a_newcomer_takes_the_place_of_one_of_a_crowd_and_keeps_it(tmp_path: Path, crowd: str) -> None:
+    async def work(peers: Peers, swarm: Swarm) -> None:
+        await fill_with_strangers(peers, swarm, crowd.format)
+        newcomer = peer(999)
+        assert await swarm.connect(peers, newcomer, host="198.51.100.1")
+        for number in range(100, 200):
+            await swarm.connect(peers, peer(number), host=crowd.format(number))
+        assert newcomer in peers.table
+
+    with_peers(tmp_path, work)
+
+
+def test_a_peer_that_we_dialled_stays_though_it_lost_points(tmp_path: Path) -> None:
+    async def work(peers: Peers, swarm: Swarm) -> None:
+        chosen = peer(500)
+        assert await swarm.connect(peers, chosen, "outbound")
+        peers.offend(chosen, Offence.UNHELPFUL)
+        for number in range(2 * PEERS_MAX):
+            await swarm.connect(peers, peer(number))
+        assert chosen in peers.table
+
+    with_peers(tmp_path, work)
+
+
+def test_what_a_peer_passes_on_slows_it_down_and_costs_it_nothing(tmp_path: Path) -> None:
+    async def work(peers: Peers, swarm: Swarm) -> None:
+        relay, talker = peer(1), peer(2)
+        for one in (relay, talker):
+            assert await swarm.connect(peers, one)
+        too_many = MESSAGES_BURST + 2 * MESSAGES_PER_S
+        assert peers.count_messages(relay, too_many, own=False) == pytest.approx(2)
+        assert peers.count_messages(talker, too_many) == pytest.approx(2)
+        assert [peers.points(one.to_base58()) for one in (relay, talker)] == [100, 100 - Offence.FLOOD.value]
+
+    with_peers(tmp_path, work)
+
+
+def test_many_bans_are_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(BanFile, "save", lambda self, bans: written.append(len(bans)))
+
+    async def work(peers: Peers, swarm: Swarm) -> None:
+        for number in range(500):
+            peers.charge(f"author-{number}", 100)
+        await trio.sleep(BANS_SAVED_S + 0.1)
+        assert written == [500]
+        peers.charge("one more", 100)
+        peers.save()  # the process ends
+        assert written == [500, 501]
+        await trio.sleep(BANS_SAVED_S + 0.1)
+        assert written == [500, 501]
 
     with_peers(tmp_path, work)

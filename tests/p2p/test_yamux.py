@@ -7,8 +7,9 @@ import trio
 import trio.testing
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable, MuxedStreamEOF, MuxedStreamError, MuxedStreamReset
 
-from tests.p2p.plain_yamux import PEER, against_frames, pair, run
+from tests.p2p.plain_yamux import PEER, PlainRecords, against_frames, pair, run
 from zg_node.p2p import yamux
+from zg_node.p2p.bucket import BYTES_BURST
 from zg_node.p2p.yamux import PING_INTERVAL_S, SILENCE_MAX_S
 from zg_node.p2p.yamux_frame import (
     ACK,
@@ -348,3 +349,55 @@ def test_a_consumer_that_wants_a_pause_stops_the_whole_connection() -> None:
                 await here.close()
 
     trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_a_stream_that_is_finished_takes_no_room_and_what_still_comes_is_thrown_away() -> None:
+    async def work() -> None:
+        async with pair() as (one, two, invalid):
+            here = await one.open_stream()
+            await here.write(b"question")
+            there = await two.accept_stream()
+            assert await there.read() == b"question"
+            await here.write(bytes(50_000))
+            await trio.testing.wait_all_tasks_blocked()
+            await there.finish()
+            await here.write(bytes(150_000))
+            await trio.testing.wait_all_tasks_blocked()
+            assert there._unread.size == 0
+            assert two._streams == {}
+            assert await read_all(here) == b""
+            assert invalid == []
+
+    run(work)
+
+
+def test_what_comes_after_the_end_of_a_stream_is_thrown_away() -> None:
+    async def work() -> None:
+        async with against_frames() as (conn, peer, _):
+            await peer.send(HEADER.pack(0, WINDOW_UPDATE, SYN | FIN, 1, 0), HEADER.pack(0, DATA, 0, 1, 5), b"after")
+            stream = await conn.accept_stream()
+            await peer.send(HEADER.pack(0, PING, SYN, 0, 1))
+            await peer.next(PING)
+            assert await read_all(stream) == b""
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    ("frame", "cost_bytes"),
+    [
+        (HEADER.pack(0, WINDOW_UPDATE, 0, 1, 1), yamux.FRAME_COST_BYTES),
+        (HEADER.pack(0, WINDOW_UPDATE, SYN | RST, 1, 0), yamux.STREAM_COST_BYTES),
+    ],
+    ids=["window", "stream"],
+)
+def test_frames_without_data_are_taken_from_the_bucket_too(frame: bytes, cost_bytes: int) -> None:
+    async def work() -> None:
+        async with against_frames() as (conn, _, invalid):
+            batch = b"".join(PlainRecords().seal(frame * 100))
+            pauses = [conn.received(batch) for _ in range(2 * BYTES_BURST // (100 * cost_bytes))]
+            assert pauses[0] == 0
+            assert pauses[-1] > 0
+            assert invalid == []
+
+    run(work)

@@ -34,12 +34,14 @@ QUICK_MAX = 4
 BATCH_TRANSACTIONS_MAX = 4096
 QUEUE_TRANSACTIONS_MAX = 50_000
 """Received and not validated yet; what comes on top is dropped."""
+QUEUE_MAX_BYTES = 32 * 1024 * 1024
+"""The same, of their messages."""
 JOB_TRANSACTIONS = 1024
 
 INLINE_TRANSACTIONS_MAX = 2
 """So few are validated at once, which takes less time than a thread takes to wake."""
 
-NEVER_VALID = ("invalid sender", "rlp:", "typed transaction too short")
+NEVER_VALID = ("invalid sender", "rlp:", "typed transaction too short", "oversized data")
 """How the pool's answers begin for bytes that no honest node passes on."""
 
 Outcome = bytes | tuple[int, str]
@@ -96,6 +98,7 @@ class TransactionGossip:
         self._reminding: asyncio.Task[None] | None = None
         self._received: deque[tuple[str, list[bytes]]] = deque()
         self._queued = 0
+        self._queued_bytes = 0
         self._job: asyncio.Task[None] | None = None
         self.dropped = 0
         """Transactions dropped because too many waited."""
@@ -162,22 +165,25 @@ class TransactionGossip:
             log.debug("peer=%s %s", peer, error)
             self._network.report(peer, Offence.MALFORMED)
             return
-        if self._queued + len(raws) > QUEUE_TRANSACTIONS_MAX:
+        size = sum(map(len, raws))
+        if self._queued + len(raws) > QUEUE_TRANSACTIONS_MAX or self._queued_bytes + size > QUEUE_MAX_BYTES:
             self.dropped += len(raws)
             return
         self._received.append((peer, raws))
         self._queued += len(raws)
+        self._queued_bytes += size
         if self._job is None or self._job.done():
             self._job = asyncio.get_running_loop().create_task(self._validate_all())
 
     async def _validate_all(self) -> None:
         loop = asyncio.get_running_loop()
         while self._received:
-            batches = [self._received.popleft()]
-            while self._received and sum(len(raws) for _, raws in batches) < JOB_TRANSACTIONS:
+            batches, raws = list[tuple[str, list[bytes]]](), list[bytes]()
+            while self._received and len(raws) < JOB_TRANSACTIONS:
                 batches.append(self._received.popleft())
-            raws = [raw for _, batch in batches for raw in batch]
+                raws += batches[-1][1]
             self._queued -= len(raws)
+            self._queued_bytes -= sum(map(len, raws))
             if len(raws) <= INLINE_TRANSACTIONS_MAX:
                 outcomes = self._validate(raws)
             else:

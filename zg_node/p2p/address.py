@@ -11,10 +11,22 @@ from multiaddr.exceptions import Error as MultiaddrError  # type: ignore[import-
 
 from zg_node.errors import Unavailable
 
-__all__ = ["Multiaddr", "MultiaddrError", "bare", "check_free", "endpoint", "parse_peer_address", "with_peer"]
+__all__ = [
+    "Multiaddr",
+    "MultiaddrError",
+    "bare",
+    "check_free",
+    "endpoint",
+    "host_of",
+    "neighbourhood",
+    "parse_peer_address",
+    "with_peer",
+]
 
 HOST_PROTOCOLS = ("ip4", "ip6", "dns", "dns4", "dns6")
 ADDRESS_MAX_BYTES = 512
+SUBNET_BITS = 64
+"""Of an IPv6 address: one host has a whole subnet to connect from."""
 
 
 def parse_peer_address(text: str) -> tuple[Multiaddr, ID]:
@@ -58,3 +70,23 @@ def bare(address: Multiaddr) -> Multiaddr:
 def with_peer(address: Multiaddr, peer: ID) -> str:
     """The address with /p2p/<id> at its end."""
     return f"{address}/p2p/{peer.to_base58()}"
+
+
+def host_of(address: Multiaddr) -> str | None:
+    """The host in a TCP address, None where there is none."""
+    try:
+        return endpoint(address)[0]
+    except ValueError:
+        return None
+
+
+def neighbourhood(host: str) -> str:
+    """What the addresses share that one host can have in any number: itself for IPv4, the subnet for IPv6; "" for what
+    is no IP address."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is None:
+        return str(ipaddress.ip_network((int(ip), SUBNET_BITS), strict=False))
+    return host.rpartition(":")[2]

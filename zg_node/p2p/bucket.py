@@ -14,6 +14,9 @@ BYTES_BURST = 96 * 1024 * 1024
 """Several proposals of the largest size at once."""
 MESSAGES_PER_S = 4_000
 MESSAGES_BURST = 16_000
+QUESTION_COST = 100
+"""Messages that a question counts for whose answer takes us a millisecond: 40 a second in the long run."""
+PING_COST = 10
 
 
 @dataclass(slots=True)

@@ -6,6 +6,8 @@ import os
 import select
 from typing import Protocol
 
+import trio
+
 from zg_node.p2p.framing import PIECES_MAX, Buffer, rest_of
 from zg_node.p2p.reactor import Reactor
 
@@ -45,6 +47,8 @@ class Channel:
         self._flushing = False
         """Whether the reactor flushes soon."""
         self._paused = False
+        self._paused_until_s = 0.0
+        """`trio.current_time()` of the end of the longest pause that was asked for."""
         self._closed = False
         self._read_bytes = READ_MIN_BYTES
 
@@ -59,14 +63,19 @@ class Channel:
             self._reactor.forget(self)
 
     def pause(self, pause_s: float) -> None:
-        """Read nothing for a while."""
+        """Read nothing for a while; of pauses that overlap, the last to end counts."""
+        self._paused_until_s = max(self._paused_until_s, trio.current_time() + pause_s)
         if not self._paused and not self._closed:
             self._paused = True
             self._watch()
             self._reactor.after(pause_s, self)
 
     def resume(self) -> None:
-        """Read again."""
+        """Read again, unless a longer pause was asked for meanwhile."""
+        rest_s = self._paused_until_s - trio.current_time()
+        if rest_s > 0 and not self._closed:
+            self._reactor.after(rest_s, self)
+            return
         self._paused = False
         if not self._closed:
             self._watch()

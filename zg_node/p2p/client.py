@@ -211,12 +211,6 @@ class P2pNetwork:
             raise Unavailable(f"the p2p host cannot be started: {error}") from error
         self._metrics.host_started()
         child.tell(Frame.CONFIGURE, self._settings.encode(tuple(self._protocols), log.getEffectiveLevel()))
-        for topic in self._topics:
-            child.tell(Frame.SUBSCRIBE, topic.encode())
-        for peer in self._protected:
-            child.tell(Frame.PROTECT, peer.encode(), number(1))
-        for address in self._dialled:
-            child.tell(Frame.DIAL, address.encode())
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._started
@@ -226,6 +220,13 @@ class P2pNetwork:
                 raise Unavailable(f"the p2p host did not start in {START_TIMEOUT_S:.0f} s") from None
             raise
         self._child = child
+        # Not before it listens: what changes while it starts would be told to nobody.
+        for topic in self._topics:
+            child.tell(Frame.SUBSCRIBE, topic.encode())
+        for peer in self._protected:
+            child.tell(Frame.PROTECT, peer.encode(), number(1))
+        for address in self._dialled:
+            child.tell(Frame.DIAL, address.encode())
         log.info("p2p listening peer=%s addresses=%s", self._peer_id, ",".join(self._addresses))
 
     async def _watch(self) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import trio
 
@@ -22,8 +23,22 @@ SAID_MAX = 64
 
 _said: set[str] = set()
 
+Key = TypeVar("Key", bound=Hashable)
+
 Counts = Counter[str]
 """What the host counts, by the names of `metrics.HOST_COUNTERS`."""
+
+
+@contextmanager
+def counted(counter: Counter[Key], key: Key) -> Iterator[None]:
+    """Count what is under way, and forget keys of which nothing is."""
+    counter[key] += 1
+    try:
+        yield
+    finally:
+        counter[key] -= 1
+        if not counter[key]:
+            del counter[key]
 
 
 async def contained(counts: Counts, work: Callable[..., Awaitable[Any]], *arguments: Any) -> bool:

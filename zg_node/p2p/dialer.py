@@ -3,7 +3,8 @@
     bootstrap, DIAL, protected peers   again and again, at most 2 s apart
     known peers (peers.json), found    while fewer than 32 peers are connected, up to a minute apart, 10 times
 
-The address book is written once a minute, so that a node finds its network again without any bootstrap node.
+The address book is written once a minute, so that a node finds its network again without any bootstrap node. While
+nobody is connected it may be this node that is cut off: nothing is forgotten then, and the book stays as it is.
 """
 
 from __future__ import annotations
@@ -118,7 +119,9 @@ class Dialer:
             self._wake = trio.Event()
 
     def save(self) -> None:
-        """Write the address book."""
+        """Write the address book, unless nobody is connected."""
+        if not self._peers.table:
+            return
         lines = [with_peer(target.address, target.peer) for target in self._targets.values() if not target.failures]
         fresh = self._book.with_suffix(".new")
         try:
@@ -158,7 +161,7 @@ class Dialer:
         except Unavailable as error:
             log.debug("dial failed peer=%s reason=%s", target.peer, error)
             target.failed(trio.current_time(), patient=not self._is_kept(target))
-            if not self._is_kept(target) and target.failures >= FAILURES_MAX:
+            if not self._is_kept(target) and target.failures >= FAILURES_MAX and self._peers.table:
                 self._targets.pop(target.peer, None)
         finally:
             target.dialling = False

@@ -21,7 +21,7 @@ from libp2p.peer.id import ID
 
 from zg_node.errors import InvalidMessage, Unavailable
 from zg_node.p2p.basic import GuardedHost
-from zg_node.p2p.contain import Counts, kept
+from zg_node.p2p.contain import Counts, contained, kept
 from zg_node.p2p.framing import PART_HEADER, PART_MAX_BYTES, SMALL_MAX_BYTES, Buffer, Parts, Splitter, prefixed, split
 from zg_node.p2p.lane import Lane
 from zg_node.p2p.network import DIRECT_MAX_BYTES
@@ -34,6 +34,8 @@ SMALL_QUEUE_MAX_BYTES = 4 * 1024 * 1024
 BULK_QUEUE_MAX_BYTES = 4 * DIRECT_MAX_BYTES
 ASSEMBLY_MAX_BYTES = 96 * 1024 * 1024
 """Unfinished large messages of all peers together."""
+ASSEMBLY_OPEN_BYTES = 32 * 1024 * 1024
+"""How far peers that are not protected may fill it: nothing makes anybody finish a message."""
 READERS_PER_PEER_MAX = 6
 """Streams that a peer may have open here: two, and those of a connection that is about to be found dead."""
 RETRY_FIRST_S = 0.05
@@ -114,11 +116,16 @@ class DirectStreams:
         """Keep one stream to a peer and write what waits."""
         pause_s = RETRY_FIRST_S
         while True:
+            began_s = trio.current_time()
             try:
                 stream = await self._host.open_stream(peer, protocol)
-                pause_s = RETRY_FIRST_S
-                await write(stream, lane)
+                try:
+                    await write(stream, lane)
+                finally:
+                    await contained(self._counts, stream.reset)
             except (Unavailable, InvalidMessage, trio.TooSlowError, *LIBRARY_ERRORS):
+                if trio.current_time() - began_s > RETRY_MAX_S:  # a peer that ends each one at once is waited for
+                    pause_s = RETRY_FIRST_S
                 await trio.sleep(pause_s)
                 pause_s = min(RETRY_MAX_S, pause_s * 2)
 
@@ -138,6 +145,8 @@ class DirectStreams:
 
         def take(data: bytes | memoryview) -> float:
             nonlocal held
+            if name not in self._outgoing:
+                raise Unavailable("no longer a peer")
             frames = splitter.feed(data)
             for frame in frames:
                 message = bytes(frame) if parts is None else parts.add(frame)
@@ -146,7 +155,8 @@ class DirectStreams:
             if parts is not None:
                 self._assembly_bytes += parts.held_bytes - held
                 held = parts.held_bytes
-                if self._assembly_bytes > ASSEMBLY_MAX_BYTES:
+                limit = ASSEMBLY_MAX_BYTES if self._peers.is_protected(name) else ASSEMBLY_OPEN_BYTES
+                if held and self._assembly_bytes > limit:
                     self._counts["dropped"] += 1
                     raise Unavailable("too many unfinished messages")
             return self._peers.count_messages(peer, len(frames))
@@ -164,11 +174,10 @@ class DirectStreams:
 
 
 async def _write_small(stream: PeerStream, lane: Lane) -> None:
-    """Write small messages, which are framed already, all that wait at once. Raises what the library raises when the
-    peer goes away."""
-
+    """Write small messages, which are framed already, many at once. Raises what the library raises when the peer goes
+    away."""
     while True:
-        batch = await lane.all(stream.write_now)
+        batch = await lane.batch(stream.write_now)
         try:
             await stream.write(b"".join(batch))
         except LIBRARY_ERRORS:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 from libp2p.abc import INetStream
+from libp2p.kad_dht import peer_routing
 from libp2p.kad_dht.common import PROTOCOL_ID
 from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
 from libp2p.peer.id import ID
@@ -20,8 +21,11 @@ from zeroconf import ServiceBrowser, ServiceInfo, ServiceStateChange, Zeroconf
 from zg_node.errors import Unavailable
 from zg_node.p2p.address import Multiaddr, endpoint, parse_peer_address
 from zg_node.p2p.basic import GuardedHost
+from zg_node.p2p.bucket import QUESTION_COST
 from zg_node.p2p.contain import Counts, contained, log
 from zg_node.p2p.peers import Peers
+from zg_node.p2p.stream import PeerStream
+from zg_node.p2p.varint import encode_varint, take_prefixed
 
 Found = Callable[[ID, Sequence[Multiaddr]], None]
 """(peer, where it may listen)."""
@@ -33,6 +37,8 @@ LOOKUP_PEERS = 20
 PEERS_ENOUGH = 32
 STREAM_TIMEOUT_S = 30.0
 """How long a peer may hold one of the table's few streams."""
+MESSAGE_MAX_BYTES = 32 * 1024
+"""Largest question and answer; twenty peers with their signed records take a third of it."""
 TARGET_BYTES = 32
 MDNS_WAIT_MS = 1_000
 
@@ -45,12 +51,15 @@ class Table:
         self._peers = peers
         self._counts = counts
         self._found = found
+        # The library takes 4 MiB, and a time that grows with the square of the peers in it.
+        peer_routing.MAX_DHT_MESSAGE_SIZE = MESSAGE_MAX_BYTES  # type: ignore[attr-defined]
         self._dht = KadDHT(host, DHTMode.SERVER, enable_providers=False, enable_values=False)
         host.set_stream_handler(PROTOCOL_ID, self._serve)
 
     async def _serve(self, stream: INetStream) -> None:
+        assert isinstance(stream, PeerStream)
         with trio.move_on_after(STREAM_TIMEOUT_S):
-            await self._dht.handle_stream(stream)
+            await self._dht.handle_stream(_Questions(stream, self._peers))
 
     async def run(self) -> None:
         """Ask the network for peers near random points while there are few."""
@@ -69,6 +78,33 @@ class Table:
         for peer in await self._dht.peer_routing.find_closest_peers_network(target, LOOKUP_PEERS):
             if peer not in self._peers.table:
                 self._found(peer, self._host.addresses_of(peer))
+
+
+class _Questions(PeerStream):
+    """A stream as the table reads it, which would go on for as long as there is something to read: each question is
+    small, and taken from its peer's bucket before the table sees a byte of it."""
+
+    def __init__(self, stream: PeerStream, peers: Peers) -> None:
+        super().__init__(stream.muxed_stream, stream.swarm_conn, stream.protocol_id)
+        self._stream = stream
+        self._peers = peers
+        self._ahead = bytearray()
+        self._question = b""
+        """What has not been read of the current one, with its length before it."""
+
+    async def read(self, n: int | None = None) -> bytes:
+        """At most `n` bytes; b"" at the end. Raises InvalidMessage, StreamReset."""
+        while not self._question:
+            question = take_prefixed(self._ahead, MESSAGE_MAX_BYTES)
+            if question is not None:
+                await self._peers.take_messages(self.muxed_conn.peer_id, QUESTION_COST)
+                self._question = encode_varint(len(question)) + question
+            elif more := await self._stream.read_some():
+                self._ahead += more
+            else:
+                return b""
+        data, self._question = self._question[:n], self._question[n:] if n is not None else b""
+        return data
 
 
 class LocalNetwork:

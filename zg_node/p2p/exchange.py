@@ -21,8 +21,9 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 
 from zg_node.errors import InvalidMessage, Unavailable
-from zg_node.p2p.address import ADDRESS_MAX_BYTES, Multiaddr, endpoint, parse_peer_address, with_peer
+from zg_node.p2p.address import ADDRESS_MAX_BYTES, Multiaddr, host_of, parse_peer_address, with_peer
 from zg_node.p2p.basic import GuardedHost, read_prefixed
+from zg_node.p2p.bucket import QUESTION_COST
 from zg_node.p2p.contain import Counts, contained
 from zg_node.p2p.network import Offence
 from zg_node.p2p.peers import Connected, Peers
@@ -35,8 +36,6 @@ HINTS_MAX = 32
 """Addresses in an answer."""
 ANSWER_MAX_BYTES = HINTS_MAX * (ADDRESS_MAX_BYTES + 1)
 ANSWER_TIMEOUT_S = 5.0
-QUESTION_COST = 100
-"""Messages that a question counts for in the asker's bucket: 40 a second in the long run."""
 PEERS_ENOUGH = 32
 ASK_FIRST_S = 1.0
 ASK_AGAIN_MAX_S = 30.0
@@ -163,14 +162,6 @@ def decode_hints(body: bytes) -> list[tuple[Multiaddr, ID]]:
         return [parse_peer_address(line) for line in lines]
     except (UnicodeDecodeError, Unavailable) as error:
         raise InvalidMessage("not a list of addresses") from error
-
-
-def host_of(address: Multiaddr) -> str | None:
-    """The host in a TCP address, None where there is none."""
-    try:
-        return endpoint(address)[0]
-    except ValueError:
-        return None
 
 
 def is_reachable(address: Multiaddr, heard_from: str | None) -> bool:

@@ -4,43 +4,36 @@ from __future__ import annotations
 
 import random
 import time
-from collections import OrderedDict
 from functools import lru_cache
 
 import trio
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from libp2p.abc import INetStream
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
-from libp2p.pubsub.validators import signature_validator
 
 from zg_node.errors import InvalidMessage, Unavailable
 from zg_node.p2p.basic import GuardedHost
 from zg_node.p2p.beat import next_beat
-from zg_node.p2p.contain import Counts, kept
+from zg_node.p2p.contain import Counts, contained, kept
 from zg_node.p2p.gossip import HEARTBEAT_S, RPC_MAX_BYTES, Deliver
 from zg_node.p2p.lane import Lane
 from zg_node.p2p.mesh import Count, Effect, Mesh, Offend, Send
 from zg_node.p2p.mesh import Deliver as DeliverEffect
 from zg_node.p2p.peers import Connected, Peers
+from zg_node.p2p.signature import SIGNING_PREFIX, Verifier
 from zg_node.p2p.stream import PeerStream
 from zg_node.p2p.swarm import LIBRARY_ERRORS
 from zg_node.p2p.topics import MESH_PROTOCOL
 from zg_node.p2p.varint import encode_varint, take_prefixed
 
-SIGNING_PREFIX = b"libp2p-pubsub:"
 QUEUE_MAX_BYTES = 8 * 1024 * 1024
 """Frames that wait for a peer."""
 READERS_PER_PEER_MAX = 4
-KEYS_MAX = 1024
+NAMES_MAX = 1024
 RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 30.0
-
-_ED25519_ID_PREFIX = bytes.fromhex("002408011220")
-"""A peer id that is an Ed25519 key: the identity multihash of its 36 bytes."""
-_ED25519_ID_BYTES = 38
 
 
 class FastGossip:
@@ -96,7 +89,7 @@ class FastGossip:
             match effect:
                 case Send(peer, frame):
                     lane = self._lanes.get(peer)
-                    if lane is not None and not lane.put(encode_varint(len(frame)) + frame):
+                    if lane is not None and not lane.put(encode_varint(len(frame)), frame):
                         self._counts["dropped"] += 1
                 case DeliverEffect(topic, source, message):
                     name = _name(source)
@@ -129,34 +122,44 @@ class FastGossip:
         """Keep a stream to a peer and write what waits."""
         key, pause_s = peer.to_bytes(), RETRY_FIRST_S
         while True:
+            began_s = trio.current_time()
             try:
                 stream = await self._host.open_stream(peer, MESH_PROTOCOL)
                 lane = self._lanes[key] = Lane(QUEUE_MAX_BYTES)
                 self._perform(self._mesh.add_peer(key))
-                pause_s = RETRY_FIRST_S
-                while True:
-                    await stream.write(b"".join(await lane.all(stream.write_now)))
+                try:
+                    while True:
+                        await stream.write(b"".join(await lane.batch(stream.write_now)))
+                finally:
+                    await contained(self._counts, stream.reset)
             except (Unavailable, InvalidMessage, trio.TooSlowError, *LIBRARY_ERRORS):
                 self._lanes.pop(key, None)
+                if trio.current_time() - began_s > RETRY_MAX_S:  # a peer that ends each one at once is waited for
+                    pause_s = RETRY_FIRST_S
                 await trio.sleep(pause_s)
                 pause_s = min(RETRY_MAX_S, pause_s * 2)
 
     async def _read(self, stream: INetStream) -> None:
-        """Read frames of a peer until the stream ends. Raises InvalidMessage, Unavailable."""
+        """Read frames of a peer until the stream ends. Raises InvalidMessage, Unavailable.
+
+        Who passes on too much is slowed down and not to blame for it, and of a protected peer the rest is dropped:
+        its votes come over the same connection."""
         assert isinstance(stream, PeerStream)
         peer = stream.muxed_conn.peer_id
-        key, buffer = peer.to_bytes(), bytearray()
+        key, name, buffer = peer.to_bytes(), peer.to_base58(), bytearray()
 
         def take(data: bytes | memoryview) -> float:
             nonlocal buffer
             buffer += data
-            pause_s = 0.0
+            pause_s, is_vital = self._peers.count_messages(peer, 0, own=False), self._peers.is_protected(name)
             while (frame := take_prefixed(buffer, RPC_MAX_BYTES)) is not None:
-                if key in self._scopes:
-                    worth, effects = self._mesh.receive(key, frame, trio.current_time())
-                    self._perform(effects)
-                    pause_s = self._peers.count_messages(peer, worth)
-            return pause_s
+                if key not in self._scopes or (is_vital and pause_s > 0):
+                    self._counts["dropped"] += 1
+                    continue
+                worth, effects = self._mesh.receive(key, frame, trio.current_time())
+                self._perform(effects)
+                pause_s = self._peers.count_messages(peer, worth, own=False)
+            return 0.0 if is_vital else pause_s
 
         self._readers[key] = self._readers.get(key, 0) + 1
         try:
@@ -169,43 +172,7 @@ class FastGossip:
                 del self._readers[key]
 
 
-class Verifier:
-    """Checks signatures; keys are remembered."""
-
-    def __init__(self) -> None:
-        self._keys: OrderedDict[bytes, Ed25519PublicKey] = OrderedDict()
-
-    def verify(self, message: rpc_pb2.Message) -> bool:
-        """Whether the peer in `from_id` signed the message."""
-        source = message.from_id
-        if len(source) != _ED25519_ID_BYTES or not source.startswith(_ED25519_ID_PREFIX):
-            return _verify_other(message)
-        bare = rpc_pb2.Message(from_id=source, seqno=message.seqno, data=message.data, topicIDs=message.topicIDs)
-        try:
-            self._key(source).verify(message.signature, SIGNING_PREFIX + bare.SerializeToString())
-        except (InvalidSignature, ValueError):
-            return False
-        return True
-
-    def _key(self, source: bytes) -> Ed25519PublicKey:
-        key = self._keys.get(source)
-        if key is None:
-            key = Ed25519PublicKey.from_public_bytes(source[len(_ED25519_ID_PREFIX) :])
-            if len(self._keys) >= KEYS_MAX:
-                self._keys.popitem(last=False)
-            self._keys[source] = key
-        return key
-
-
-@lru_cache(maxsize=KEYS_MAX)
+@lru_cache(maxsize=NAMES_MAX)
 def _name(source: bytes) -> str:
     """A peer's id in base58, which takes longer than a hash."""
     return str(ID(source).to_base58())
-
-
-def _verify_other(message: rpc_pb2.Message) -> bool:
-    """The library's check, for RSA and secp256k1 identities of other implementations."""
-    try:
-        return bool(signature_validator(message))
-    except Exception:  # noqa: BLE001 — what the key parsers raise is theirs to know
-        return False

@@ -84,6 +84,7 @@ class Host:
             counts,
             self._peers.offend,
             self._peers.admits,
+            self._peers.take_messages,
         )
         self._peers.watch(self._host.swarm)
         self._peers.on_points = self._tell_points
@@ -145,6 +146,7 @@ class Host:
     def stop(self) -> None:
         """Keep what the next run wants to know."""
         self._dialer.save()
+        self._peers.save()
 
     def command(self, kind: Frame, fields: list[bytes]) -> bool:
         """Do what the node says; returns whether to go on. Raises Unavailable."""

@@ -38,6 +38,8 @@ BACKOFF_S = 60.0
 BACKOFF_MAX_S = 3600.0
 BACKOFFS_MAX = 4096
 SUBSCRIPTIONS_PER_RPC_MAX = 256
+ENTRIES_PER_RPC_MAX = 8192
+"""Messages and control messages in one frame."""
 IHAVE_PER_HEARTBEAT_MAX = 10
 IDS_PER_HEARTBEAT_MAX = 5_000
 """Ids that a peer may announce, and ask for, between two heartbeats."""
@@ -91,7 +93,9 @@ class _Peer:
     announcements: int = 0
     """IHAVE since the last heartbeat."""
     announced: int = 0
-    """Ids in them that we asked for."""
+    """Ids in them."""
+    wanted: int = 0
+    """Ids in IWANT since then."""
     answered_bytes: int = 0
 
 
@@ -170,7 +174,7 @@ class Mesh:
             effects += self._prune_surplus(topic, now_s)
             effects += self._announce(topic)
         for state in self._peers.values():
-            state.announcements = state.announced = state.answered_bytes = 0
+            state.announcements = state.announced = state.wanted = state.answered_bytes = 0
         self._history.appendleft([])
         while len(self._history) > HISTORY:
             self._drop(self._history.pop())
@@ -187,6 +191,10 @@ class Mesh:
             raise InvalidMessage("not a gossip frame") from error
         if len(rpc.subscriptions) > SUBSCRIPTIONS_PER_RPC_MAX:
             raise InvalidMessage("too many subscriptions")
+        control = rpc.control
+        entries = len(rpc.publish) + len(control.ihave) + len(control.iwant) + len(control.graft) + len(control.prune)
+        if entries > ENTRIES_PER_RPC_MAX:
+            raise InvalidMessage("too many messages in one frame")
         state = self._peers.setdefault(peer, _Peer())
         effects: list[Effect] = []
         for subscription in rpc.subscriptions:
@@ -194,16 +202,12 @@ class Mesh:
         for message in rpc.publish:
             effects += self._take_message(peer, message, now_s)
         if rpc.HasField("control"):
-            control = rpc.control
             effects += self._take_announcements(peer, state, control.ihave)
             effects += self._take_wants(peer, state, control.iwant)
             effects += self._take_grafts(peer, [graft.topicID for graft in control.graft], now_s)
             for prune in control.prune:
                 self._take_prune(peer, prune.topicID, prune.backoff, now_s)
-            cost = len(control.ihave) + len(control.iwant) + len(control.graft) + len(control.prune)
-        else:
-            cost = 0
-        return 1 + len(rpc.publish) + len(rpc.subscriptions) + cost, effects
+        return 1 + len(rpc.subscriptions) + entries, effects
 
     def _take_subscription(
         self, peer: bytes, state: _Peer, subscription: rpc_pb2.RPC.SubOpts, now_s: float
@@ -228,12 +232,7 @@ class Mesh:
             return [Count("gossip_duplicates")]
         if message.from_id == self._me:
             return []
-        well_formed = (
-            len(message.data) <= GOSSIP_MAX_BYTES
-            and 0 < len(message.from_id) <= SOURCE_MAX_BYTES
-            and len(message.seqno) == SEQUENCE_BYTES
-        )
-        if not well_formed or not self._verify(message):
+        if not is_well_formed(message) or not self._verify(message):
             # Not remembered: who forges an id must not keep the true message out.
             return [Count("gossip_rejected"), Offend(peer, Offence.BAD_SIGNATURE)]
         self._remember(message_id, now_s)
@@ -254,8 +253,8 @@ class Mesh:
             for message_id in ihave.messageIDs:
                 if state.announced >= IDS_PER_HEARTBEAT_MAX:
                     break
+                state.announced += 1
                 if _id_bytes(message_id) not in self._seen:
-                    state.announced += 1
                     wanted.append(_id_bytes(message_id))
         if not wanted:
             return []
@@ -266,7 +265,10 @@ class Mesh:
     def _take_wants(self, peer: bytes, state: _Peer, wants: Iterable[rpc_pb2.ControlIWant]) -> list[Effect]:
         effects: list[Effect] = []
         for iwant in wants:
-            for message_id in iwant.messageIDs[:IDS_PER_HEARTBEAT_MAX]:
+            for message_id in iwant.messageIDs:
+                state.wanted += 1
+                if state.wanted > IDS_PER_HEARTBEAT_MAX:
+                    return effects
                 frame = self._cache.get(_id_bytes(message_id))
                 if frame is None:
                     continue
@@ -388,6 +390,16 @@ class Mesh:
     def sizes(self) -> Counter[str]:
         """How much is remembered, for tests of the bounds."""
         return Counter(seen=len(self._seen), cache_bytes=self._cache_bytes, backoffs=len(self._backoff))
+
+
+def is_well_formed(message: rpc_pb2.Message) -> bool:
+    """Whether the fields of a message have the sizes that honest peers give them."""
+    return (
+        len(message.data) <= GOSSIP_MAX_BYTES
+        and 0 < len(message.from_id) <= SOURCE_MAX_BYTES
+        and len(message.seqno) == SEQUENCE_BYTES
+        and len(message.topicIDs) == 1
+    )
 
 
 def publish_frame(message: bytes) -> bytes:

@@ -11,6 +11,7 @@ when it knows that the protocol is spoken, and after the answers otherwise.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from typing import Protocol
 
 from zg_node.errors import InvalidMessage, Unavailable
 
@@ -28,6 +29,18 @@ _NEWLINE = 0x0A
 
 Read = Callable[[], Awaitable[bytes]]
 """Reads some bytes; b"" at the end."""
+
+
+class Connection(Protocol):
+    """Bytes in both directions, before there are streams."""
+
+    async def read(self, n: int | None = None) -> bytes:
+        """At most `n` bytes; b"" at the end."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send everything."""
+        ...
 
 
 def token(text: str) -> bytes:
@@ -115,3 +128,18 @@ async def confirm(buffer: bytearray, read: Read, protocol: str) -> None:
         raise Unavailable(f"the peer does not know {protocol}")
     if answer != protocol:
         raise InvalidMessage("an answer to another protocol")
+
+
+async def agree(connection: Connection, opens: bool, protocol: str) -> None:
+    """Agree with the peer on the only protocol that we speak, as the opener or the acceptor, and read nothing beyond.
+    Raises InvalidMessage, Unavailable, and what the connection raises."""
+    buffer = bytearray()
+
+    async def read() -> bytes:
+        return await connection.read(1)
+
+    if opens:
+        await connection.write(opening(protocol))
+        await confirm(buffer, read, protocol)
+    else:
+        await accept(buffer, read, connection.write, (protocol,))

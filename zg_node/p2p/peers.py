@@ -1,8 +1,8 @@
 """Who is connected, who stays, and who is banned.
 
     connected ─▶ second connection of a peer? the one that the smaller id dialled stays
-              ─▶ more than 64 peers? the least useful one that is not protected goes; if all are, protected ones
-                 still come in, up to the swarm's bound
+              ─▶ more than 64 peers? the least useful one that is not protected goes, first of those who come
+                 from one host; if all are, protected ones still come in, up to the swarm's bound
     offence   ─▶ points; at 0: ban, disconnect, ban list
     of another network? it stops being a peer, is disconnected, and may come again in half a minute
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from libp2p.network.connection.swarm_connection import SwarmConn
 from libp2p.peer.id import ID
 from libp2p.rcmgr import Direction
 
-from zg_node.p2p.address import Multiaddr
+from zg_node.p2p.address import Multiaddr, host_of, neighbourhood
 from zg_node.p2p.bucket import MESSAGES_BURST, MESSAGES_PER_S, Bucket
 from zg_node.p2p.contain import Counts, contained, log
 from zg_node.p2p.network import Offence
@@ -38,6 +39,8 @@ ELSEWHERE_S = 30.0
 ELSEWHERE_MAX = 1024
 WARNING_PAUSE_S = 300.0
 """Between two warnings about peers of another network."""
+BANS_SAVED_S = 1.0
+"""After a ban the list is written, with those that follow: peers may bring as many identities as they like."""
 FLOOD_S = 1.0
 """A peer that is so far beyond its bucket loses points, too."""
 
@@ -49,6 +52,8 @@ class Connected:
     name: str
     """Its id, base58."""
     address: str
+    neighbourhood: str
+    """Whoever has this address can have many like it."""
     outbound: bool
     since_s: float
     """`trio.current_time()` of its first connection."""
@@ -72,6 +77,8 @@ class Peers:
         self._elsewhere: dict[str, float] = {}
         """Peers of another network, and until when (`trio.current_time()`) they stay away."""
         self._warn_from_s = 0.0
+        self._unsaved = False
+        """Whether the ban list is to be written."""
         self._handlers: list[OnPeer] = []
         self._swarm: GuardedSwarm | None = None
         self.table: dict[ID, Connected] = {}
@@ -123,14 +130,24 @@ class Peers:
         ban_s = PROTECTED_BAN_S if name in self._protected else BAN_S
         if self._book.charge(name, cost, time.time(), ban_s):
             self._counts["bans"] += 1
-            log.warning("banned peer=%s until=%d", name, self._book.bans[name].until_s)
+            if not self._unsaved:
+                self._unsaved = True
+                self._nursery.start_soon(self._save_later)
+            connected = [peer for peer, entry in self.table.items() if entry.name == name]
+            level = logging.WARNING if connected else logging.DEBUG  # who only signs gossip costs nothing to make
+            log.log(level, "banned peer=%s until=%d", name, self._book.bans[name].until_s)
+            for peer in connected:
+                self.disconnect(peer)
+        self.on_points(name, self.points(name))
+
+    def save(self) -> None:
+        """Write the ban list, if it has changed."""
+        if self._unsaved:
+            self._unsaved = False
             try:
                 self._file.save(self._book.bans)
             except OSError as error:
                 log.warning("ban list not written error=%s", error)
-            for peer in [peer for peer, entry in self.table.items() if entry.name == name]:
-                self.disconnect(peer)
-        self.on_points(name, self.points(name))
 
     def turn_away(self, peer: ID) -> None:
         """A peer is of another network: it is none of ours from now on, and is disconnected when it has had the time
@@ -157,15 +174,16 @@ class Peers:
         if pause_s > 0:
             await trio.sleep(pause_s)
 
-    def count_messages(self, peer: ID, count: int) -> float:
-        """Account messages of a peer; returns the seconds for which nothing more should be read from it."""
+    def count_messages(self, peer: ID, count: int, own: bool = True) -> float:
+        """Account messages of a peer; returns the seconds for which nothing more should be read from it. Too many cost
+        it points if they are its `own`, and not what it passes on for others."""
         entry = self.table.get(peer)
         if entry is None:
             return 0.0
         pause_s = entry.messages.take(count, trio.current_time())
         if pause_s > 0:
             self._counts["throttled"] += 1
-            if pause_s > FLOOD_S:
+            if own and pause_s > FLOOD_S:
                 self.offend(peer, Offence.FLOOD)
         return min(pause_s, PAUSE_MAX_S)
 
@@ -198,9 +216,10 @@ class Peers:
                 return
         addresses = conn.get_transport_addresses()
         address = str(addresses[0]) if addresses else ""
+        near = neighbourhood(host_of(addresses[0]) or "") if addresses else ""
         now_s = trio.current_time()
         bucket = Bucket.full(MESSAGES_PER_S, MESSAGES_BURST, now_s)
-        entry = Connected(peer.to_base58(), address, _is_outbound(conn), now_s, bucket)
+        entry = Connected(peer.to_base58(), address, near, _is_outbound(conn), now_s, bucket)
         self.table[peer] = entry
         self._tell(peer, entry, True)
 
@@ -216,12 +235,23 @@ class Peers:
     # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _least_useful(self) -> ID | None:
-        """The unprotected peer with the fewest points, of equals the last to come; peers that we dialled stay longest:
-        nobody else chose them."""
+        """The unprotected peer that goes first. Peers that we dialled stay longest: nobody else chose them. Of the
+        others, one from the neighbourhood with the most peers goes, which fills no table by coming often; of those the
+        one with the fewest points, and the last to come."""
         candidates = [(peer, entry) for peer, entry in self.table.items() if entry.name not in self._protected]
         if not candidates:
             return None
-        return min(candidates, key=lambda c: (self.points(c[1].name), c[1].outbound, -c[1].since_s))[0]
+        crowds = Counter(entry.neighbourhood for _, entry in candidates)
+
+        def rank(candidate: tuple[ID, Connected]) -> tuple[bool, int, int, float]:
+            entry = candidate[1]
+            return entry.outbound, -crowds[entry.neighbourhood], self.points(entry.name), -entry.since_s
+
+        return min(candidates, key=rank)[0]
+
+    async def _save_later(self) -> None:
+        await trio.sleep(BANS_SAVED_S)
+        self.save()
 
     async def _leave_one(self, peer: ID) -> None:
         """Close all connections of a peer but one; both sides choose the same."""

@@ -10,8 +10,7 @@ in both directions, and so is the time that each step may take.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import trio
 from libp2p.abc import INetStream
@@ -20,7 +19,7 @@ from libp2p.peer.id import ID
 
 from zg_node.errors import InvalidMessage, Unavailable
 from zg_node.p2p.basic import GuardedHost
-from zg_node.p2p.contain import Counts, contained
+from zg_node.p2p.contain import Counts, contained, counted
 from zg_node.p2p.framing import LENGTH_BYTES, Frame, Pieces, number, prefixed, to_number
 from zg_node.p2p.link import Link
 from zg_node.p2p.negotiation import confirm
@@ -34,6 +33,8 @@ INBOUND_PER_PEER_MAX = 16
 """Questions of one peer and protocol under way."""
 INBOUND_MAX = 64
 """Questions of one protocol under way; those of protected peers are taken beyond it."""
+ANSWERS_MAX_BYTES = 64 * 1024 * 1024
+"""Answers that have not been taken; those for protected peers are written beyond it."""
 OUTBOUND_PER_PEER_MAX = 8
 """Fewer than a peer takes, which is still closing the streams that we are done with."""
 QUESTION_TIMEOUT_S = 10.0
@@ -56,6 +57,8 @@ class Requests:
         self._counts = counts
         self._inbound: Counter[tuple[str, str]] = Counter()
         self._outbound: Counter[tuple[str, str]] = Counter()
+        self._answer_bytes = 0
+        """Of all answers that are being written."""
         self._answers: dict[int, Callable[[Status, bytes], None]] = {}
         self._next_key = 0
         self._spoken: set[tuple[ID, str]] = set()
@@ -86,17 +89,20 @@ class Requests:
         if crowded or self._inbound[place] >= INBOUND_PER_PEER_MAX:
             self._counts["refused"] += 1
             raise Unavailable("too many questions")
-        with _counted(self._inbound, place), _counted(self._inbound, everyone):
+        with counted(self._inbound, place), counted(self._inbound, everyone):
             await self._peers.take_messages(peer, 1)
             with trio.fail_after(QUESTION_TIMEOUT_S):
                 question = await _read_body(stream, REQUEST_MAX_BYTES)
             status, answer = await self._ask_node(place[0], protocol, question)
-            with trio.fail_after(ANSWER_TIMEOUT_S):
-                head = bytes((status,)) + len(answer).to_bytes(LENGTH_BYTES, "big")
-                await stream.write(head + answer[:FIRST_BYTES])
-                if len(answer) > FIRST_BYTES:
-                    await stream.write(memoryview(answer)[FIRST_BYTES:])
-                await stream.close()
+            if self._answer_bytes + len(answer) > ANSWERS_MAX_BYTES and not self._peers.is_protected(place[0]):
+                self._counts["refused"] += 1
+                raise Unavailable("too many answers that nobody takes")
+            self._answer_bytes += len(answer)
+            try:
+                with trio.fail_after(ANSWER_TIMEOUT_S):
+                    await _write_answer(stream, status, answer)
+            finally:
+                self._answer_bytes -= len(answer)
 
     async def _ask_node(self, name: str, protocol: str, question: bytes) -> tuple[Status, bytes]:
         self._next_key += 1
@@ -175,16 +181,13 @@ class Requests:
         self._link.tell(Frame.ANSWERED, number(key), number(status), answer)
 
 
-@contextmanager
-def _counted(counter: Counter[tuple[str, str]], key: tuple[str, str]) -> Iterator[None]:
-    """Count what is under way."""
-    counter[key] += 1
-    try:
-        yield
-    finally:
-        counter[key] -= 1
-        if not counter[key]:
-            del counter[key]
+async def _write_answer(stream: PeerStream, status: Status, answer: bytes) -> None:
+    """An answer, and the end of the stream. Raises StreamClosed."""
+    head = bytes((status,)) + len(answer).to_bytes(LENGTH_BYTES, "big")
+    await stream.write(head + answer[:FIRST_BYTES])
+    if len(answer) > FIRST_BYTES:
+        await stream.write(memoryview(answer)[FIRST_BYTES:])
+    await stream.close()
 
 
 async def _read_body(stream: PeerStream, limit: int) -> bytes:

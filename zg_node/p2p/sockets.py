@@ -100,11 +100,11 @@ class MeteredSocket(ReadWriteCloser):
         ahead, self._ahead = self._ahead, b""
         return ahead
 
-    def account(self, size: int, now_s: float) -> float:
-        """Count bytes of the peer, come at this `trio.current_time()`; returns the seconds for which no more should be
-        read."""
+    def account(self, size: int, now_s: float, work_bytes: int = 0) -> float:
+        """Count bytes of the peer, come at this `trio.current_time()`, and what else they cost us, put as bytes;
+        returns the seconds for which no more should be read."""
         self._counts["bytes_received"] += size
-        pause_s = self._bucket.take(size, now_s)
+        pause_s = self._bucket.take(size + work_bytes, now_s)
         if pause_s > 0:
             self._counts["throttled"] += 1
         return min(pause_s, PAUSE_MAX_S)

@@ -12,13 +12,14 @@ from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.rpc_queue import RpcQueue
-from libp2p.pubsub.validators import signature_validator
 
 from zg_node.p2p.basic import GuardedHost
 from zg_node.p2p.contain import ContainedManager, Counts, contained, kept
 from zg_node.p2p.gossip import HEARTBEAT_S, MESH_DEGREE, MESH_HIGH, MESH_LOW, RPC_MAX_BYTES, Deliver
-from zg_node.p2p.network import GOSSIP_MAX_BYTES, Offence
+from zg_node.p2p.mesh import is_well_formed
+from zg_node.p2p.network import Offence
 from zg_node.p2p.peers import Peers
+from zg_node.p2p.signature import Verifier
 from zg_node.p2p.topics import MESH_PROTOCOL
 
 QUEUE_MAX = 256
@@ -41,6 +42,7 @@ class _Pubsub(Pubsub):
     contained: ContainedManager
     counts: Counts
     peers_: Peers
+    verifier: Verifier
     deliver: Deliver
 
     @property
@@ -53,7 +55,7 @@ class _Pubsub(Pubsub):
             if self._is_msg_seen(msg):
                 self.counts["gossip_duplicates"] += 1
                 return
-            if not self._is_acceptable(msg):
+            if not is_well_formed(msg) or not self.verifier.verify(msg):
                 self.counts["gossip_rejected"] += 1
                 self.peers_.offend(msg_forwarder, Offence.BAD_SIGNATURE)
                 return
@@ -71,14 +73,6 @@ class _Pubsub(Pubsub):
     async def handle_sending_messages(self, peer_id: ID, stream: INetStream, queue: RpcQueue) -> None:
         queue._queue.max_size = QUEUE_MAX
         await super().handle_sending_messages(peer_id, stream, queue)
-
-    def _is_acceptable(self, msg: rpc_pb2.Message) -> bool:
-        if len(msg.data) > GOSSIP_MAX_BYTES or len(msg.topicIDs) != 1:
-            return False
-        try:
-            return bool(signature_validator(msg))
-        except Exception:  # noqa: BLE001 — what the key parsers raise is theirs to know
-            return False
 
 
 class StockGossip:
@@ -110,6 +104,7 @@ class StockGossip:
         self._pubsub.contained = manager
         self._pubsub.counts = counts
         self._pubsub.peers_ = peers
+        self._pubsub.verifier = Verifier()
         self._pubsub.deliver = deliver
         self._counts = counts
 

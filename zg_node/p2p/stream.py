@@ -37,10 +37,10 @@ class PeerStream(NetStream):
         except (MuxedStreamError, MuxedConnError) as error:
             raise StreamReset from error
 
-    async def read_some(self) -> bytes:
-        """What has come; b"" at the end. Raises StreamReset."""
+    async def read_some(self, limit: int = READ_BYTES) -> bytes:
+        """What has come, at most `limit` bytes; b"" at the end. Raises StreamReset."""
         try:
-            return await self.read(READ_BYTES)
+            return await self.read(limit)
         except StreamEOF:
             return b""
 
@@ -89,6 +89,12 @@ class PeerStream(NetStream):
         """Close our side; the library calls it when it is done with the stream."""
         await self.muxed_stream.close()
         await self.remove()
+
+    async def finish(self) -> None:
+        """Close our side when nobody reads any more. The library's own streams share one bound on unread bytes."""
+        muxed = self.muxed_stream
+        if isinstance(muxed, FastStream):
+            await muxed.finish()
 
     async def close_write(self) -> None:
         """Say that nothing more will be written."""

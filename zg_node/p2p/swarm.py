@@ -31,8 +31,8 @@ from libp2p.transport.tcp.tcp import TCP
 from libp2p.transport.upgrader import TransportUpgrader
 
 from zg_node.errors import InvalidMessage, Unavailable
-from zg_node.p2p.address import Multiaddr
-from zg_node.p2p.contain import ContainedManager, Counts, contained, log, log_contained
+from zg_node.p2p.address import Multiaddr, neighbourhood
+from zg_node.p2p.contain import ContainedManager, Counts, contained, counted, log, log_contained
 from zg_node.p2p.negotiation import opening
 from zg_node.p2p.network import Offence
 from zg_node.p2p.sockets import MeteredSocket
@@ -43,6 +43,8 @@ STREAM_TIMEOUT_S = 5.0
 """For agreeing on a protocol."""
 SOCKETS_MAX = 128
 """Connections and handshakes together; who stays is decided among at most so many."""
+INBOUND_PER_HOST_MAX = 96
+"""Of those, from one neighbourhood: the others may connect, too."""
 HANDSHAKES_PER_ADDRESS_MAX = 16
 STREAMS_PER_CONNECTION_MAX = 128
 """Streams that a peer may have open with us."""
@@ -83,6 +85,7 @@ class GuardedConn(SwarmConn):
             log_contained(error, str(stream.protocol_id))
             await contained(counts, stream.reset)
         finally:
+            await stream.finish()
             self.remove_stream(stream)
 
     async def _add_stream(self, muxed_stream: IMuxedStream) -> PeerStream:
@@ -127,6 +130,8 @@ class GuardedSwarm(Swarm):
         self._admit = admit
         self._contained = ContainedManager(nursery, counts)
         self._handshakes: Counter[str] = Counter()
+        self._inbound: Counter[str] = Counter()
+        """Sockets by neighbourhood."""
         self.background_nursery = nursery
         self.transport_manager.set_background_nursery(nursery)
         self.transport_manager.set_swarm(self)
@@ -146,23 +151,22 @@ class GuardedSwarm(Swarm):
         except OSError:  # gone already
             return
         address = (socket.get_remote_address() or ("", 0))[0]
+        host = neighbourhood(address)
         open_sockets = len(self.get_connections()) + self._handshakes.total()
-        if self._handshakes[address] >= HANDSHAKES_PER_ADDRESS_MAX or open_sockets >= SOCKETS_MAX:
+        crowded = self._inbound[host] >= INBOUND_PER_HOST_MAX or self._handshakes[address] >= HANDSHAKES_PER_ADDRESS_MAX
+        if crowded or open_sockets >= SOCKETS_MAX:
             self.counts["refused"] += 1
             return
-        self._handshakes[address] += 1
-        try:
-            muxed = await self.upgrade_inbound_raw_conn(RawConnection(socket, False), maddr)
-        except Exception as error:  # noqa: BLE001
-            self.counts["handshakes_failed"] += 1
-            log.debug("handshake failed address=%s error=%r", address, error)
-            return
-        finally:
-            self._handshakes[address] -= 1
-            if not self._handshakes[address]:
-                del self._handshakes[address]
-        # The listener closes the socket when this returns.
-        await muxed.event_closed.wait()  # type: ignore[attr-defined]
+        with counted(self._inbound, host):
+            try:
+                with counted(self._handshakes, address):
+                    muxed = await self.upgrade_inbound_raw_conn(RawConnection(socket, False), maddr)
+            except Exception as error:  # noqa: BLE001
+                self.counts["handshakes_failed"] += 1
+                log.debug("handshake failed address=%s error=%r", address, error)
+                return
+            # The listener closes the socket when this returns.
+            await muxed.event_closed.wait()  # type: ignore[attr-defined]
 
     async def upgrade_outbound_raw_conn(
         self, raw_conn: IRawConnection, peer_id: ID, pre_scope: Any = None

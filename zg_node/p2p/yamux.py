@@ -43,6 +43,10 @@ QUEUE_BYTES = 256 * 1024
 CONTROL_MAX_BYTES = 1024 * 1024
 """Frames waiting for the socket, before a peer that only makes us answer is cut off."""
 STREAMS_MAX = 512
+FRAME_COST_BYTES = 1024
+"""What a frame counts for in the peer's bucket beside its bytes, and a record: their number is what takes us time."""
+STREAM_COST_BYTES = 32 * 1024
+"""The same for a stream that the peer opens, even if it resets it at once."""
 ACCEPT_MAX = 128
 """Streams that the peer opened and nobody has taken up."""
 PING_INTERVAL_S = 2.0
@@ -85,6 +89,8 @@ class FastYamux(IMuxedConn):
         """Set when the queue is short again; there is one while somebody waits."""
         self._closing = False
         self._heard_at = trio.current_time()
+        self._work_bytes = 0
+        """What the last bytes of the socket cost beside their number."""
         self._scope = trio.CancelScope()
 
     @property
@@ -196,9 +202,9 @@ class FastYamux(IMuxedConn):
     def received(self, data: bytes) -> float:
         """Bytes of the socket; returns how long its bucket wants no more."""
         self._heard_at = trio.current_time()
-        pause_s = self._socket.account(len(data), self._heard_at)
+        self._work_bytes = 0
         self._take(data)
-        return pause_s
+        return self._socket.account(len(data), self._heard_at, self._work_bytes)
 
     def ended(self) -> None:
         """The socket is of no more use."""
@@ -253,7 +259,8 @@ class FastYamux(IMuxedConn):
             if before:
                 self._frames.feed(before)
             for record in self._records.open(data):
-                self._frames.feed(record)
+                frames = self._frames.feed(record)
+                self._work_bytes += FRAME_COST_BYTES * (1 + frames)
         except IOException:
             self._give_up()
         except (InvalidMessage, InvalidTag) as error:
@@ -296,6 +303,7 @@ class FastYamux(IMuxedConn):
         if stream_id % 2 == self._next_id % 2 or not stream_id or stream_id in self._streams:
             raise InvalidMessage("a stream that is not the peer's to open")
         self._refuse_flood("streams")
+        self._work_bytes += STREAM_COST_BYTES
         stream = FastStream(stream_id, self)
         try:
             if len(self._streams) >= STREAMS_MAX:

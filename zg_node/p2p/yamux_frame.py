@@ -61,20 +61,22 @@ class FrameReader:
         self._flags = 0
         self._receiver: Receiver | None = None
 
-    def feed(self, plain: bytes) -> None:
-        """Take bytes as they came. Raises what the handler raises, and InvalidMessage."""
+    def feed(self, plain: bytes) -> int:
+        """Take bytes as they came; returns how many frames begin in them. Raises what the handler raises, and
+        InvalidMessage."""
         if self._partial:
             plain, self._partial = self._partial + plain, b""
-        view, position, end = memoryview(plain), 0, len(plain)
+        view, position, end, frames = memoryview(plain), 0, len(plain), 0
         while position < end:
             if self._left:
                 position = self._feed_data(view, position, end)
                 continue
             if end - position < HEADER.size:
                 self._partial = plain[position:]
-                return
+                return frames
             version, kind, flags, stream_id, length = HEADER.unpack_from(plain, position)
             position += HEADER.size
+            frames += 1
             if version or kind > GO_AWAY:
                 raise InvalidMessage("not a Yamux frame")
             if kind != DATA:
@@ -85,6 +87,7 @@ class FrameReader:
             self._receiver, self._flags, self._left = self._handler.begin_data(stream_id, flags), flags, length
             if not length and self._receiver is not None:
                 self._receiver.flags(flags)
+        return frames
 
     def _feed_data(self, view: memoryview, position: int, end: int) -> int:
         """Hand on the current frame's data; returns the position after them."""

@@ -121,10 +121,16 @@ class FastStream(IMuxedStream):
 
     async def close(self) -> None:
         """Close our side; what the peer still sends can be read."""
-        if not self._send_closed and not self._reset:
+        if not self._send_closed:
             self._send_closed = True
             self.muxed_conn.queue(HEADER.pack(0, WINDOW_UPDATE, FIN, self.stream_id, 0))
         self._forget_when_done()
+
+    async def finish(self) -> None:
+        """Close our side, and throw away what still comes: nobody reads it."""
+        self._receive_closed = True
+        self._unread.join()
+        await self.close()
 
     async def reset(self) -> None:
         """End both sides at once."""
@@ -169,7 +175,7 @@ class FastStream(IMuxedStream):
             raise InvalidMessage("data beyond the receive window")
         if self._consumer is not None:
             self._hand_over(payload)
-        elif not self._reset and self._failure is None:
+        elif not self._receive_closed and self._failure is None:
             self._unread.add(payload)
             self._readable.set()
 
