@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import socket
 import threading
@@ -28,6 +29,8 @@ from zg_node.rpc.api import Starting
 from zg_node.shard import Shard
 
 SETTINGS = override(Settings(), {"rpc.port": 0, "metrics.port": 0, "state.cache_mb": 8})
+NETWORKED = override(SETTINGS, {"p2p.enabled": True, "p2p.listen": "/ip4/127.0.0.1/tcp/0", "p2p.snapshot": False})
+NOBODY = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWJo4Wrk3q3zXutxtpXMDFC4nduxMJJRKxKQcXu1TbG6K1"
 
 
 def run(node: Node, use: Callable[[Node], Awaitable[None]]) -> None:
@@ -186,16 +189,60 @@ def test_how_far_the_copy_of_a_state_is_can_be_asked_for(tmp_path: Path) -> None
 
 
 def test_a_node_that_hears_from_nobody_is_not_ready(tmp_path: Path) -> None:
-    nobody = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWJo4Wrk3q3zXutxtpXMDFC4nduxMJJRKxKQcXu1TbG6K1"
-    wanted = {"p2p.enabled": True, "p2p.listen": "/ip4/127.0.0.1/tcp/0", "p2p.snapshot": False}
     ready: list[bool] = []
 
     async def use(node: Node) -> None:
         ready.append((await call(node.shards[0].url, "zg_nodeInfo"))["ready"])
 
-    run(Node(override(SETTINGS, {**wanted, "p2p.bootstrap": (nobody,)}), tmp_path / "following"), use)
-    run(Node(override(SETTINGS, wanted), tmp_path / "alone"), use)
+    run(Node(override(NETWORKED, {"p2p.bootstrap": (NOBODY,)}), tmp_path / "following"), use)
+    run(Node(NETWORKED, tmp_path / "alone"), use)
     assert ready == [False, True]
+
+
+async def looks(node: Node, monkeypatch: pytest.MonkeyPatch, count: int = 3) -> None:
+    """Wait until the node has looked so often at where it stands."""
+    judge, left, done = node._judge, iter(range(count)), asyncio.Event()
+
+    def judge_and_count(voter: Voter | None) -> None:
+        judge(voter)
+        if next(left, None) is None:
+            done.set()
+
+    monkeypatch.setattr("zg_node.node.LOOK_S", 0.001)
+    monkeypatch.setattr(node, "_judge", judge_and_count)
+    await asyncio.wait_for(done.wait(), 20)
+
+
+def test_a_node_that_reaches_no_bootstrap_address_names_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zg_node.readiness.FIRST_S", 0.0)
+
+    async def use(node: Node) -> None:
+        await looks(node, monkeypatch)
+
+    run(Node(override(NETWORKED, {"p2p.bootstrap": (NOBODY,)}), tmp_path / "following"), use)
+    [warning] = [record.getMessage() for record in caplog.records if record.name == "zg.node"]
+    assert warning == f"no peer answers: is {NOBODY} right and reachable?"
+    caplog.clear()
+    run(Node(NETWORKED, tmp_path / "alone"), use)
+    assert not caplog.records
+
+
+def test_a_voter_without_a_place_is_told_once_it_follows_the_network(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "zg.node")
+    stranger = Voter.of(b"\1" * 32)
+
+    async def use(node: Node) -> None:
+        await looks(node, monkeypatch)
+        assert "not among the validators" not in caplog.text
+        monkeypatch.setattr(node, "_is_quorum", lambda voter: True)  # who needs nobody has nothing to catch up with
+        await looks(node, monkeypatch)
+
+    run(Node(override(NETWORKED, {"network.shards": 2}), tmp_path, vote_key=stranger.key.secret), use)
+    assert caplog.text.count(f"epoch=0 0x{stranger.address.hex()} is not among the validators") == 1
 
 
 def test_stopping_twice_is_stopping_once(tmp_path: Path) -> None:
@@ -266,9 +313,8 @@ def test_a_key_that_does_not_fit_the_validators_is_refused(
 
 
 def test_the_public_key_votes_where_there_is_no_network_to_follow_and_nowhere_else(tmp_path: Path) -> None:
-    address = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWJo4Wrk3q3zXutxtpXMDFC4nduxMJJRKxKQcXu1TbG6K1"
     alone = override(SETTINGS, {"p2p.enabled": True})
-    following = override(alone, {"p2p.bootstrap": (address,)})
+    following = override(alone, {"p2p.bootstrap": (NOBODY,)})
     assert Node(alone, tmp_path)._voter() == Node(SETTINGS, tmp_path)._voter() is not None
     assert Node(following, tmp_path)._voter() is None
     own = Node(following, tmp_path, vote_key=b"\1" * 32)._voter()

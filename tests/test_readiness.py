@@ -1,10 +1,10 @@
-"""When a node may be sent clients: it has heard from the network, and is near its head."""
+"""When a node may be sent clients: it has heard from the network, and is near its head. And when nobody is heard."""
 
 from __future__ import annotations
 
 from zg_node.consensus.sync import NEAR_BLOCKS
 from zg_node.consensus.sync_service import SyncProgress
-from zg_node.readiness import FAR_BLOCKS, GRACE_S, Readiness
+from zg_node.readiness import AGAIN_S, FAR_BLOCKS, FIRST_S, GRACE_S, Readiness, Silence
 
 
 def at(behind: int, peers: int = 3) -> SyncProgress:
@@ -60,3 +60,25 @@ def test_a_node_that_is_found_far_behind_is_not_ready_at_once() -> None:
     readiness.look([at(0)], False, 0.0)
     assert readiness.look([at(FAR_BLOCKS + 1)], False, 0.1)
     assert not readiness.ready
+
+
+def test_a_node_that_reaches_nobody_says_so_after_a_while_and_seldom_again() -> None:
+    silence = Silence(100.0)
+    looks = [100.0 + 0.5 * look for look in range(1400)]
+    said = [now_s for now_s in looks if silence.look(0, now_s)]
+    assert said == [100.0 + FIRST_S, 100.0 + FIRST_S + AGAIN_S, 100.0 + FIRST_S + 2 * AGAIN_S]
+
+
+def test_a_peer_that_leaves_is_given_as_long_as_at_the_start() -> None:
+    silence = Silence(0.0)
+    assert not silence.look(1, FIRST_S)
+    assert not silence.look(0, 2 * FIRST_S - 0.1)
+    assert silence.look(0, 2 * FIRST_S)
+
+
+def test_peers_that_come_and_go_are_not_worth_more_than_one_warning() -> None:
+    silence = Silence(0.0)
+    assert silence.look(0, FIRST_S)
+    assert not silence.look(1, FIRST_S + 1)
+    assert not silence.look(0, FIRST_S + AGAIN_S - 1)
+    assert silence.look(0, FIRST_S + AGAIN_S)

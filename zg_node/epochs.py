@@ -195,12 +195,30 @@ class Instances:
         voter = self._voter
         index = members.index_of(voter.address) if voter is not None else None
         signer = Signer(voter.key, index) if voter is not None and index is not None else None
-        if voter is not None and signer is None:
-            # Who never was one may hold data without validating; who was one has lost its place.
-            log.log(
-                logging.WARNING if self._sets.has_seen(voter.address) else logging.INFO,
-                "chain=%d epoch=%d 0x%s is not among the validators, and follows without voting: see "
-                "`zg-node validator info`; after downtime, `zg-node validator unjail`",
-                *(self._chain_id, epoch, voter.address.hex()),
-            )
         return Simplex(members, domain, signer, self._timeouts, restored, self._rules.is_last, self._verifier)
+
+
+class Standing:
+    """Whether this node votes, as its operator was told last."""
+
+    def __init__(self, sets: ValidatorSets, voter: Voter) -> None:
+        self._sets = sets
+        self._address = voter.address
+        self._votes = True
+
+    def look(self, epoch: int, *, votes: bool) -> None:
+        """Say so when it has changed; of the root shard's epoch, once the node follows the network."""
+        if votes == self._votes:
+            return
+        self._votes = votes
+        address = "0x" + self._address.hex()
+        if votes:
+            log.info("epoch=%d %s votes from now on", epoch, address)
+            return
+        # Who never was one may hold data without validating; who was one has lost its place.
+        level = logging.WARNING if self._sets.has_seen(self._address) else logging.INFO
+        log.log(
+            level,
+            "epoch=%d %s is not among the validators, and follows without voting: see `zg-node validator info %s`",
+            *(epoch, address, address),
+        )

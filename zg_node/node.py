@@ -26,13 +26,13 @@ from zg_node.config import Settings
 from zg_node.consensus.snapshot_sync import SnapshotProgress
 from zg_node.consensus.sync import NEAR_BLOCKS
 from zg_node.consensus.votes import ValidatorSet
-from zg_node.epochs import ValidatorSets, Voter
+from zg_node.epochs import Standing, ValidatorSets, Voter
 from zg_node.errors import InvalidConfig
 from zg_node.execution.metrics import ExecutionCollector
 from zg_node.joining import is_new, join_by_snapshot
 from zg_node.p2p.client import P2pNetwork
 from zg_node.peering import Peering, make_network
-from zg_node.readiness import LOOK_S, Readiness
+from zg_node.readiness import LOOK_S, Readiness, Silence
 from zg_node.reporter import Reporter
 from zg_node.rootaccount import RootAccount
 from zg_node.rpc import api
@@ -266,9 +266,18 @@ class Node:
         self._tasks.append(asyncio.get_running_loop().create_task(work, name=name))
 
     async def _keep_judging(self, voter: Voter | None) -> None:
+        """Look every now and then, and tell the operator what has changed."""
+        loop, bootstrap = asyncio.get_running_loop(), self.settings.p2p.bootstrap
+        silence = Silence(loop.time())
+        standing = Standing(self._sets, voter) if voter is not None else None
         while True:
             await asyncio.sleep(LOOK_S)
             self._judge(voter)
+            if self._network is not None and bootstrap and silence.look(len(self._network.peers()), loop.time()):
+                log.warning("no peer answers: is %s right and reachable?", " or ".join(bootstrap))
+            if standing is not None and self._readiness.ready:
+                root = self._shards[0].consensus
+                standing.look(root.epoch, votes=root.instance.index is not None)
 
     def _judge(self, voter: Voter | None) -> None:
         """Whether the node follows the network, now."""

@@ -18,6 +18,9 @@ LOOK_S = 0.5
 """How often to look."""
 GRACE_S = 10.0
 FAR_BLOCKS = 128
+FIRST_S = 15.0
+"""So long without a peer is worth a warning."""
+AGAIN_S = 300.0
 
 
 class Readiness:
@@ -37,3 +40,19 @@ class Readiness:
         before = self.ready
         self.ready = self._held_s is not None and now_s - self._held_s <= GRACE_S and behind <= FAR_BLOCKS
         return self.ready != before
+
+
+class Silence:
+    """When to say that no peer answers: after FIRST_S without one, and not again before AGAIN_S."""
+
+    def __init__(self, now_s: float) -> None:
+        self._next_s = now_s + FIRST_S
+
+    def look(self, peers: int, now_s: float) -> bool:
+        """Whether to say it now."""
+        due = not peers and now_s >= self._next_s
+        if due:
+            self._next_s = now_s + AGAIN_S
+        elif peers:
+            self._next_s = max(self._next_s, now_s + FIRST_S)
+        return due

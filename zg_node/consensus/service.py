@@ -20,6 +20,7 @@ from typing import Protocol, TypeVar, assert_never
 
 from zg_node.clock import Clock
 from zg_node.consensus import wire
+from zg_node.consensus.alarm import Alarm
 from zg_node.consensus.conduct import Conduct
 from zg_node.consensus.evidence import Evidence
 from zg_node.consensus.inbox import Inbox
@@ -154,6 +155,7 @@ class ShardConsensus:
         self._sync_ms = 0.0
         """What making a vote durable took, of late."""
         self._relay = Relay()
+        self._alarm = Alarm(chain.shard, coinbase, clock)
         self._conduct = Conduct(network) if network is not None else None
         self._relay_timer: asyncio.TimerHandle | None = None
         self._view_timer: asyncio.TimerHandle | None = None
@@ -344,6 +346,8 @@ class ShardConsensus:
         self._blocks.proposed(started, self._clock.monotonic_ms(), found=block is not None)
         if block is None:
             self._awaited_view, self._scheduled = 0, _NEVER
+        else:
+            self._alarm.proposed(view)
         self._inbox.put(Proposed(view, block))
 
     async def _execute(self, block: Block, certified: bool) -> None:
@@ -355,7 +359,7 @@ class ShardConsensus:
                 log.debug("shard=%d height=%d waits: %s", self._chain.shard, block.number, error)
                 await asyncio.sleep(ROOT_WAIT_S)
             except InvalidBlock as error:
-                log.warning("shard=%d height=%d invalid block: %s", self._chain.shard, block.number, error)
+                self._alarm.invalid(block, error)
                 self._inbox.put(Executed(block.hash, valid=False))
                 return
             else:
@@ -375,6 +379,7 @@ class ShardConsensus:
         stored = await self._in_worker(_append, self._chain, block, certificate)
         if stored is not None:
             self._blocks.committed(started, self._clock.monotonic_ms())
+            self._alarm.final(block)
             self._chain.announce(stored)
 
     async def _in_worker(self, function: Callable[..., T], *args: object) -> T:
