@@ -92,9 +92,18 @@ class Validators:
 
     def start(self) -> None:
         """Start and wait for the line. Raises NotReady."""
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
+        """Start without waiting."""
         assert self._process is None
         with self._log.open("ab") as errors, self._output.open("wb") as output:
             self._process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors)
+
+    def await_ready(self) -> None:
+        """Wait for the line. Raises NotReady with what it said instead; it has ended then."""
+        assert self._process is not None
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not (text := self._output.read_text()).endswith("\n"):
             if self._process.poll() is not None:

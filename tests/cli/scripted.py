@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 Answer = object | Callable[..., object]
@@ -48,3 +51,38 @@ class RpcError:
     code: int
     message: str
     data: str | None = None
+
+
+def server(node: ScriptedNode) -> HTTPServer:
+    """A port for `node`, whose `url` it sets; connections are refused until `serving`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            answer = node.reply(self.path, body)
+            self.send_response(node.status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    made = HTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    made.server_bind()
+    node.url = f"http://127.0.0.1:{made.server_port}"
+    return made
+
+
+@contextmanager
+def serving(made: HTTPServer) -> Iterator[None]:
+    """Listen and answer; the port is closed in the end."""
+    made.server_activate()
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        made.shutdown()
+        thread.join()
+        made.server_close()

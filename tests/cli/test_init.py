@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 
 from zg_node.cli import home as homes
@@ -106,9 +107,11 @@ def test_devnet_reset_leaves_a_foreign_directory_alone(zg: Run, tmp_path: Path) 
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_init_takes_ports_that_are_free(zg: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [True, False], ids=["a chain file", "the development network"])
+def test_init_takes_ports_that_are_free(zg: Run, tmp_path: Path, named: bool) -> None:
     chain = tmp_path / "chain.toml"
     chain.write_text(packaged("devnet"))
+    genesis = ("--genesis", chain) if named else ()
     taken = Settings().rpc.port
     with socket.socket() as other:
         try:
@@ -116,7 +119,7 @@ def test_init_takes_ports_that_are_free(zg: Run, tmp_path: Path) -> None:
             other.listen()
         except OSError:
             pass  # somebody else has it: as good
-        record = json.loads(zg("init", "alpha", "--home", tmp_path / "home", "--genesis", chain, "--json").stdout)
+        record = json.loads(zg("init", "alpha", "--home", tmp_path / "home", *genesis, "--json").stdout)
     port = load(tmp_path / "home" / homes.CONFIG).rpc.port
     assert port > taken
     assert record["rpc"] == f"http://127.0.0.1:{port}"
@@ -131,6 +134,27 @@ def test_a_node_without_a_voting_key_needs_no_password(zg: Run, tmp_path: Path) 
     settings = load(tmp_path / "home" / homes.CONFIG)
     assert (settings.consensus.validator, settings.p2p.enabled, settings.p2p.bootstrap) == ("", True, (address,))
     assert not (tmp_path / "home" / "keys").exists()
+
+
+@pytest.mark.parametrize(
+    "address", ["foo", "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWJ6CW641uGHqU8FHM2FdMgmhMyxKcZKC61DWN7gchmj1e"]
+)
+def test_a_bootstrap_address_needs_a_chain_file(zg: Run, tmp_path: Path, address: str) -> None:
+    result = zg("init", "alpha", "--home", tmp_path / "home", "--bootstrap", address)
+    assert result.exit_code == 2
+    assert "--bootstrap needs --genesis, the chain file of the network" in result.output
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(("shards", "code"), [(1, 0), (2, 0), (3, 2)])
+def test_a_node_runs_no_more_shards_than_its_network_has(zg: Run, tmp_path: Path, shards: int, code: int) -> None:
+    chain = tmp_path / "chain.toml"
+    chain.write_text("shards = 2\n" + packaged("devnet"))
+    result = zg("init", "alpha", "--home", tmp_path / "home", "--genesis", chain, "--shards", shards)
+    assert result.exit_code == code, result.output
+    assert homes.is_home(tmp_path / "home") == (code == 0)
+    if code:
+        assert f"--shards 3 is more than the 2 of the network in {chain}" in result.output
 
 
 def test_a_voting_key_needs_a_chain_file(zg: Run, tmp_path: Path) -> None:

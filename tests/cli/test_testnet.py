@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tests.running_node import RunningNode, alive, free_ports, is_free
 from tests.testnet import Validators, await_head, eventually, final, heads
 from tests.transfers import transfer
 from zg_node.bench.process import tree
+from zg_node.cli.testnet import prepare
+from zg_node.cli.testnet_homes import found
 from zg_node.contracts.staking import STAKING, decode_set, validators_call
 
 SHARDS = 2
@@ -187,6 +190,52 @@ def test_a_hangup_or_sigterm_ends_every_child_and_the_next_start_goes_on(tmp_pat
         assert not any(map(alive, family))
     finally:
         network.close()
+
+
+def test_sigterm_while_the_network_is_made_is_a_stop_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    network = Validators(tmp_path / "network", tmp_path / "errors", validators=16, shards=1)
+    network.launch()
+    eventually("it is being made", (network.datadir / "node-1").exists, FINAL_S, poll_s=0.01)
+    assert found(network.datadir) is None
+    assert network.stop() == 0
+    assert network.said == ""
+    assert processes_of(network.datadir) == []
+    assert not (network.datadir / "node-0" / "log.txt").exists(), "no node was started"
+    prepare(network.datadir, {"validators": 16, "shards": 1}, {})
+
+
+def test_a_start_that_fails_ends_what_it_has_started(tmp_path: Path) -> None:
+    network = Validators(tmp_path / "network", tmp_path / "errors", validators=2, shards=1)
+    network.configure({})
+    obstacle = network.datadir / "node-1" / "log.txt"
+    obstacle.mkdir()
+    with pytest.raises(NotReady) as failure:
+        network.start()
+    assert processes_of(network.datadir) == []
+    assert str(failure.value) == f"exit code 1: Error: {obstacle}: Is a directory\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the nodes")
+def test_the_nodes_end_with_a_killed_command_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    network = Validators(tmp_path / "network", tmp_path / "errors", validators=2, shards=1)
+    try:
+        network.start()
+        family = network.family()
+        assert network.stop(signal.SIGKILL) == -signal.SIGKILL
+        assert len(family) >= 5, "the command, two nodes, two p2p hosts"
+        assert not any(map(alive, family))
+        network.start()
+    finally:
+        network.close()
+
+
+def processes_of(datadir: Path) -> list[int]:
+    """Who runs on a network's directories, by their command lines."""
+    pids = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            pids += [int(file.parent.name)] if f"{datadir}/".encode() in file.read_bytes() else []
+    return pids
 
 
 def test_a_network_may_have_nodes_that_hold_data_and_do_not_vote(tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.running_node import free_ports
 from zg_node.cli import home as homes
+from zg_node.cli import testnet_homes
 from zg_node.cli.init import GENESIS
 from zg_node.cli.testnet import prepare
 from zg_node.cli.testnet_homes import Ports, Size, begin, found, move
@@ -36,6 +39,65 @@ def test_another_size_is_refused(tmp_path: Path) -> None:
         InvalidConfig, match="holds a network of 2 validators, 1 more holders and 1 shards, with epochs"
     ):
         begin(tmp_path / "network", replace(SIZE, epoch_blocks=8), PORTS)
+
+
+def test_somebodys_directory_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    homes.begin(tmp_path / "node-0", "node")
+    with pytest.raises(InvalidConfig, match="is not empty and holds no network"):
+        begin(tmp_path, SIZE, PORTS)
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", "node-0"}
+
+
+@pytest.mark.parametrize(("step", "after"), [("_begin_node", 0), ("_begin_node", 1), ("_chain_file", 0), ("_place", 0)])
+def test_an_interrupted_beginning_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, after: int
+) -> None:
+    datadir = tmp_path / "network"
+    with monkeypatch.context() as patch:
+        patch.setattr(testnet_homes, step, interrupted(getattr(testnet_homes, step), after))
+        with pytest.raises(KeyboardInterrupt):
+            begin(datadir, SIZE, PORTS)
+    assert found(datadir) is None
+    (datadir / "mine").mkdir()
+    made = begin(datadir, replace(SIZE, holders=0), PORTS)
+    assert found(datadir) == (replace(SIZE, holders=0), PORTS)
+    assert {path.name for path in datadir.iterdir()} == {GENESIS, "mine", *(member.home.name for member in made)}
+
+
+def interrupted(work: Callable[..., object], after: int) -> Callable[..., object]:
+    """`work`, until it was done `after` times: then an interrupt."""
+    turns = iter(range(after))
+
+    def step(*arguments: Any) -> object:
+        if next(turns, None) is None:
+            raise KeyboardInterrupt
+        return work(*arguments)
+
+    return step
+
+
+def test_a_network_that_another_process_makes_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def meanwhile(*arguments: Any) -> object:
+        monkeypatch.undo()
+        with pytest.raises(InvalidConfig, match="another zg-node is using"):
+            begin(tmp_path / "network", SIZE, PORTS)
+        return place(*arguments)
+
+    place = testnet_homes._place
+    monkeypatch.setattr(testnet_homes, "_place", meanwhile)
+    begin(tmp_path / "network", SIZE, PORTS)
+    assert found(tmp_path / "network") == (SIZE, PORTS)
+
+
+@pytest.mark.parametrize("part", ["node-0", "node-2", "node-2/config.toml", "node-2/zg-node.home", "node-2/keys"])
+def test_a_missing_node_is_named(tmp_path: Path, part: str) -> None:
+    begin(tmp_path / "network", SIZE, PORTS)
+    lost = tmp_path / "network" / part
+    lost.rename(tmp_path / "lost")
+    with pytest.raises(InvalidConfig, match=f"^{lost} of the network in .* is missing: bring it back from a copy"):
+        prepare(tmp_path / "network", {}, {})
+    assert not lost.exists()
 
 
 def test_a_move_changes_where_nodes_listen_and_find_one_another_and_nothing_else(tmp_path: Path) -> None:

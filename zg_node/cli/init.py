@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from zg_node.cli import home as homes
 from zg_node.cli.keys import ask_password, keystore, password_option
 from zg_node.cli.options import home_option, json_option
 from zg_node.cli.output import show
+from zg_node.cli.port import refusal
 from zg_node.config import SHARDS_MAX, Settings, override
 from zg_node.db.durable import write_file
 from zg_node.errors import InvalidConfig
@@ -69,15 +69,21 @@ def init(
     validator = validator or generate_password or password_file is not None
     if validator and not genesis:
         raise click.UsageError("--validator needs --genesis: the development network has its validator")
+    if bootstrap and not genesis:
+        raise click.UsageError(
+            "--bootstrap needs --genesis, the chain file of the network: without it the node is a development network "
+            "of its own"
+        )
     if generate_password and password_file:
         raise click.UsageError("--password-file has a password, --generate-password makes one: give one of them")
     homes.check_unused(home, "node")
-    changes: dict[str, object] = {"node.name": name, "network.shards": shards or 1}
+    changes = {"node.name": name, "network.shards": shards or 1, **free_ports()}
     if genesis:
         file = genesis_file.load(genesis).file
+        if shards is not None and shards > file.shards:
+            raise InvalidConfig(f"--shards {shards} is more than the {file.shards} of the network in {genesis}")
         changes |= {"network.shards": shards or file.shards, "network.genesis": GENESIS, "p2p.enabled": True}
         changes["p2p.bootstrap"] = bootstrap
-        changes |= free_ports()
     settings = override(Settings(), changes)
     founder = _listed_key(home, file) if genesis else None
     password = ""
@@ -134,14 +140,4 @@ def free_ports() -> dict[str, object]:
 
 def _free_from(first: int) -> int:
     """The first port from `first` on that nobody listens on; `first` itself when all are taken."""
-    return next((port for port in range(first, first + PORTS_TRIED) if _is_free(port)), first)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    return next((port for port in range(first, first + PORTS_TRIED) if refusal("127.0.0.1", port) is None), first)

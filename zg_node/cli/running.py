@@ -14,9 +14,11 @@ import uvloop
 from zg_node import allocator
 from zg_node.cli import home as homes
 from zg_node.cli import logs
+from zg_node.cli.port import refusal
 from zg_node.cli.signals import stops
 from zg_node.config import Settings
 from zg_node.consensus.snapshot_sync import SnapshotProgress
+from zg_node.errors import InvalidConfig
 from zg_node.node import BlockLine, Node
 
 
@@ -29,12 +31,24 @@ def run_node(
     on_block: Callable[[BlockLine], None] | None = None,
     on_stopping: Callable[[], None] | None = None,
 ) -> None:
-    """Hold `home`, run a node there until a signal, and close it. Raises what made the node give up."""
+    """Hold `home`, run a node there until a signal, and close it. Raises what made the node give up, and before it
+    begins InvalidConfig."""
     logs.configure(settings.node.log_level, settings.node.log_format)
     with homes.held(home):
         homes.check_shards(home, settings.network.shards, f"raise network.shards in {home / homes.CONFIG}")
+        if settings.p2p.enabled:
+            _check_listen(settings.p2p.listen)
         node = Node(settings, home, vote_key=vote_key, on_block=on_block, on_join=_JoinBar())
         uvloop.run(_serve(node, on_ready, on_stopping))
+
+
+def _check_listen(listen: str) -> None:
+    """Raise InvalidConfig when nobody can listen on this multiaddress."""
+    _, _, host, _, port = listen.split("/")
+    if reason := refusal(host, int(port)):
+        raise InvalidConfig(
+            f"cannot listen on port {port} of p2p.listen = {listen!r}: {reason}; choose another port or address"
+        )
 
 
 async def _serve(node: Node, on_ready: Callable[[Node], None], on_stopping: Callable[[], None] | None) -> None:

@@ -87,6 +87,18 @@ def status(info: ValidatorInfo, epoch: int, members: dict[bytes, int], coming: d
     return "waiting" if info.candidate else "inactive"
 
 
+def next_step(info: ValidatorInfo, state: str) -> str | None:
+    """What brings back a validator that has lost its place; None for any other."""
+    match state:
+        case "slashed":
+            return "none: a validator that contradicted itself never votes again"
+        case "jailed":
+            return f"from epoch {info.jailed_until} on, zg-node validator unjail {checksum(info.validator)}"
+        case "may unjail":
+            return f"zg-node validator unjail {checksum(info.validator)}"
+    return None
+
+
 def record(info: ValidatorInfo, state: str) -> dict[str, object]:
     """A validator as a line of a table, or a part of JSON."""
     return {

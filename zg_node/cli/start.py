@@ -9,6 +9,7 @@ import click
 from zg_node.cli import home as homes
 from zg_node.cli.keys import ask_password, keystore, password_option
 from zg_node.cli.options import home_option
+from zg_node.cli.signals import stop_with
 from zg_node.config import load, override
 
 
@@ -27,6 +28,12 @@ from zg_node.config import load, override
 @click.option("--http-port", type=click.IntRange(0, 65535), help="Port of JSON-RPC; 0 takes a free one.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Port of the metrics.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Instead of the file's.")
+@click.option(
+    "--parent",
+    type=click.IntRange(1),
+    metavar="PID",
+    help="Stop as on SIGTERM when this process, which started the node, has ended (on Linux).",
+)
 @password_option
 def start(
     home: Path,
@@ -36,6 +43,7 @@ def start(
     http_port: int | None,
     metrics_port: int | None,
     log_level: str | None,
+    parent: int | None,
     password_file: Path | None,
 ) -> None:
     """Run the node of a data directory.
@@ -44,6 +52,8 @@ def start(
     read from --password-file, else from the file "password" of the directory, else you are asked. Options win over
     the configuration.
     """
+    if parent is not None:
+        stop_with(parent)
     homes.kind_of(home)
     settings = load(file or home / homes.CONFIG)
     wanted = {

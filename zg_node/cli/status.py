@@ -14,11 +14,15 @@ from zg_node.cli.output import show
 from zg_node.errors import Unavailable
 
 WAIT_S = 0.25
+COME_UP_S = 30.0
+"""How long --wait waits for a node that does not listen yet."""
 
 
 @click.command()
 @click.option("--rpc", metavar="URL", default=DEFAULT_URL, show_default=True, help="The node to ask.")
-@click.option("--wait", is_flag=True, help="Wait until the node has caught up with the others, with a progress bar.")
+@click.option(
+    "--wait", is_flag=True, help="Wait until the node is there and has caught up with the others, with a progress bar."
+)
 @json_option
 def status(rpc: str, wait: bool, as_json: bool) -> None:
     """Show how a running node does.
@@ -56,8 +60,9 @@ def _look(node: RpcClient) -> dict[str, Any]:
 
 
 def _wait(node: RpcClient) -> None:
-    """Return once the node is ready, and no shard is behind."""
-    with click.progressbar(length=1, label="catching up", show_pos=True, file=sys.stderr) as bar:
+    """Return once the node is ready, and no shard is behind. Raises Unavailable."""
+    with click.progressbar(length=1, label="waiting for the node", show_pos=True, file=sys.stderr) as bar:
+        _await_answer(node)
         while True:
             seen = _look(node)
             shards, starting = seen["shards"], seen["starting"]
@@ -69,6 +74,20 @@ def _wait(node: RpcClient) -> None:
             if seen["ready"] and all(shard["target"] is None for shard in shards):
                 return
             time.sleep(WAIT_S)
+
+
+def _await_answer(node: RpcClient) -> None:
+    """Return once the node answers. Raises Unavailable when it refuses connections for COME_UP_S, and at once when
+    something else is wrong."""
+    until = time.monotonic() + COME_UP_S
+    while True:
+        try:
+            node.call("zg_nodeInfo")
+            return
+        except Unavailable as error:
+            if not isinstance(error.__cause__, ConnectionRefusedError) or time.monotonic() >= until:
+                raise
+        time.sleep(WAIT_S)
 
 
 def _starting(starting: dict[str, Any]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+import os
 import sys
 import time
 from asyncio.subprocess import Process
@@ -15,6 +15,7 @@ import click
 
 from zg_node.cli.client import RpcClient
 from zg_node.cli.options import TESTNET_HOME, HomePath
+from zg_node.cli.port import refusal
 from zg_node.cli.signals import stops
 from zg_node.cli.testnet_homes import HOST, Member, Ports, Size, begin, found, move
 from zg_node.cli.testnet_words import say, say_json
@@ -70,13 +71,13 @@ def testnet(
     The validators hold data too.
 
     Each is a process of its own with its own data directory and log file. Ctrl-C, SIGTERM, or its terminal being closed
-    stops them all; a node that ends on its own is reported, and the others go on. A network that is in --datadir
-    already goes on as it is, on other ports where these are asked for.
+    stops them all, and on Linux so does the end of this command however it comes; a node that ends on its own is
+    reported, and the others go on. A network that is in --datadir already goes on as it is, on other ports where these
+    are asked for.
     """
     sizes = {"validators": validators, "holders": holders, "shards": shards, "epoch_blocks": epoch_blocks}
     ports = {"http": http_port, "metrics": metrics_port, "p2p": p2p_port}
-    size, members = prepare(datadir, sizes, ports)
-    asyncio.run(_run(members, size, datadir, as_json))
+    asyncio.run(_run(datadir, sizes, ports, as_json))
 
 
 def prepare(
@@ -107,25 +108,29 @@ def _check_free(ports: Mapping[str, Iterable[int]]) -> None:
     """Raise InvalidConfig when somebody listens where a node, by its name, should: what answers there would be taken
     for ours."""
     for name, port in ((name, port) for name, needed in ports.items() for port in needed):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError as error:
-                raise InvalidConfig(
-                    f"port {port}, which {name} needs, cannot be used ({error.strerror}): stop what listens there, or "
-                    "take others with --http-port, --metrics-port or --p2p-port"
-                ) from error
+        if reason := refusal(HOST, port):
+            raise InvalidConfig(
+                f"port {port}, which {name} needs, cannot be used ({reason}): stop what listens there, or take others "
+                "with --http-port, --metrics-port or --p2p-port"
+            )
 
 
-async def _run(members: Sequence[Member], size: Size, datadir: Path, as_json: bool) -> None:
+async def _run(datadir: Path, sizes: Mapping[str, int | None], ports: Mapping[str, int | None], as_json: bool) -> None:
     stop = asyncio.Event()
     for number in stops():
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    size, members = await asyncio.to_thread(prepare, datadir, sizes, ports)
+    if not stop.is_set():
+        await _serve(members, size, datadir, as_json, stop)
+
+
+async def _serve(members: Sequence[Member], size: Size, datadir: Path, as_json: bool, stop: asyncio.Event) -> None:
+    """Run the nodes until `stop`; none outlives this call. Raises Unavailable, OSError when one cannot be started."""
     processes: list[Process] = []
     stopping = asyncio.create_task(stop.wait())
     try:
-        processes.extend([await _start(member) for member in members])
+        for member in members:
+            processes.append(await _start(member))  # noqa: PERF401 - where one fails, those before it are ended
         answering = asyncio.create_task(_answering(members, processes, quiet=as_json))
         await asyncio.wait({answering, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
@@ -148,7 +153,7 @@ async def _run(members: Sequence[Member], size: Size, datadir: Path, as_json: bo
 async def _start(member: Member) -> Process:
     with (member.home / "log.txt").open("ab") as output:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "zg_node", "start", "--home", str(member.home)),
+            *(sys.executable, "-m", "zg_node", "start", "--home", str(member.home), "--parent", str(os.getpid())),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,

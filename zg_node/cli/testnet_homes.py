@@ -3,6 +3,9 @@
 <datadir>/genesis.toml           the development network's, with these validators, holders, shards and epochs
 <datadir>/node-0 … node-(n-1)    data directories as `zg-node init` makes them, each with the password of its key:
                                  the validators, then those that only hold data
+
+The chain file comes last, by one rename; as long as only its draft is there the network is unfinished, and the next
+start makes it anew.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from pathlib import Path
 from zg_node.cli import home as homes
 from zg_node.cli.init import GENESIS
 from zg_node.config import Settings, load, override
-from zg_node.db.durable import make_directory, write_file
+from zg_node.db.durable import DRAFT, make_directory, sync_directory, write_file
 from zg_node.errors import InvalidConfig
 from zg_node.execution.genesis import load as load_chain
 from zg_node.execution.genesis import packaged
@@ -102,34 +105,47 @@ def found(datadir: Path) -> tuple[Size, Ports] | None:
 def begin(datadir: Path, size: Size, ports: Ports) -> tuple[Member, ...]:
     """Make the network in `datadir`, or take up the one that is there with the ports it has.
 
-    Raises InvalidConfig when `datadir` holds a network of another size, or somebody's files."""
+    Raises InvalidConfig when `datadir` holds a network of another size or an incomplete one, or somebody's files."""
     nodes = [datadir / f"node-{index}" for index in range(size.nodes)]
     if here := found(datadir):
         if here[0] != size:
             raise InvalidConfig(f"{datadir} holds a network of {here[0]}: ask for these, or choose another directory")
         return tuple(map(_member, nodes))
-    make_directory(datadir, mode=0o700)
-    if any(datadir.iterdir()):
-        raise InvalidConfig(f"{datadir} is not empty and holds no network; choose another directory")
-    keys = [_begin_node(home) for home in nodes]
-    chain = _chain_file(keys, size)
-    for home, key in zip(nodes, keys, strict=True):
-        settings = override(
-            Settings(),
-            {
-                "node.name": home.name,
-                "network.genesis": GENESIS,
-                "network.shards": size.shards,
-                "consensus.validator": checksum(address_of(key)),
-                "p2p.enabled": True,
-                "p2p.dht": False,
-            },
-        )
-        write_file(home / GENESIS, chain.encode())
-        homes.keep_settings(home, settings)
-    members = _place(nodes, ports)
-    write_file(datadir / GENESIS, chain.encode())  # last: its presence says that the rest is there
+    _clear(datadir)
+    with ExitStack() as stack:  # held, so that another start does not take them for the rest of an interrupted one
+        keys = [_begin_node(home, stack) for home in nodes]
+        chain = _chain_file(keys, size)
+        for home, key in zip(nodes, keys, strict=True):
+            settings = override(
+                Settings(),
+                {
+                    "node.name": home.name,
+                    "network.genesis": GENESIS,
+                    "network.shards": size.shards,
+                    "consensus.validator": checksum(address_of(key)),
+                    "p2p.enabled": True,
+                    "p2p.dht": False,
+                },
+            )
+            write_file(home / GENESIS, chain.encode())
+            homes.keep_settings(home, settings)
+        members = _place(nodes, ports)
+        write_file(datadir / GENESIS, chain.encode())
     return members
+
+
+def _clear(datadir: Path) -> None:
+    """Make `datadir` a directory for a new network, without what an interrupted start left there; its nodes have never
+    run. Raises InvalidConfig when it holds somebody's files, or another process is making a network there."""
+    make_directory(datadir, mode=0o700)
+    unfinished = datadir / (GENESIS + DRAFT)
+    if not unfinished.exists() and any(datadir.iterdir()):
+        raise InvalidConfig(f"{datadir} is not empty and holds no network; choose another directory")
+    unfinished.touch()
+    sync_directory(datadir)
+    for home in datadir.glob("node-*"):
+        if homes.is_home(home):
+            homes.wipe(home, "node")
 
 
 def move(members: Sequence[Member], ports: Ports) -> tuple[Member, ...]:
@@ -157,9 +173,10 @@ def _place(nodes: Sequence[Path], ports: Ports) -> tuple[Member, ...]:
     return tuple(map(_member, nodes))
 
 
-def _begin_node(home: Path) -> bytes:
-    """A data directory with a key and its password; returns the key, 32 bytes."""
+def _begin_node(home: Path, stack: ExitStack) -> bytes:
+    """A data directory with a key and its password, held until `stack` closes; returns the key, 32 bytes."""
     homes.begin(home, "node")
+    stack.enter_context(homes.held(home))
     password = secrets.token_hex(24)
     write_file(home / homes.PASSWORD, password.encode(), mode=0o600)
     key = secrets.token_bytes(32)
@@ -187,6 +204,13 @@ def _chain_file(keys: list[bytes], size: Size) -> str:
 
 
 def _member(home: Path) -> Member:
+    """A node of the network as its directory says. Raises InvalidConfig when that is missing or not complete."""
+    for part in (home, home / homes.MARKER, home / homes.CONFIG, home / GENESIS, home / homes.KEYS):
+        if not part.exists():
+            raise InvalidConfig(
+                f"{part} of the network in {home.parent} is missing: bring it back from a copy, or choose another "
+                "directory for a new network"
+            )
     settings = load(home / homes.CONFIG)
     rpc = f"http://{settings.rpc.host}:{settings.rpc.port}"
     ports = (settings.rpc.port, settings.metrics.port, int(settings.p2p.listen.rpartition("/")[2]))

@@ -9,7 +9,7 @@ import click
 from zg_node.cli.options import client, json_option, node_option
 from zg_node.cli.output import show, show_table
 from zg_node.cli.signer import signer_options
-from zg_node.cli.staking import StakingClient, record, shares_of, status
+from zg_node.cli.staking import StakingClient, next_step, record, shares_of, status
 from zg_node.cli.transaction import fee_options, report, take_sender
 from zg_node.cli.validator_create import DESCRIPTION, Commission, create, description_options, take_description
 from zg_node.cli.validator_key import key, new_key
@@ -129,6 +129,7 @@ def info(address: bytes, delegator: bytes | None, rpc: str, as_json: bool) -> No
     (description,) = stakes.contract.read("descriptionOf", target)
     details: dict[str, object] = {
         **record(found, state),
+        **({"next": following} if (following := next_step(found, state)) is not None else {}),
         "operator": checksum(found.operator),
         "pubkey": "0x" + found.pubkey.hex(),
         "next_commission": percent(found.next_commission_ppm),
