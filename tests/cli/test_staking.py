@@ -11,6 +11,7 @@ from zg_node.contracts.staking import ValidatorInfo
 
 FREE = ValidatorInfo(b"\1" * 20, b"\2" * 20, b"\3" * 20, b"\4" * 48, 1, 1, 1, 0, 0, 0, 0, 0, 0, False, True)
 JAILED = replace(FREE, jailed_until=7)
+SLASHED = replace(JAILED, tombstoned=True)
 
 
 @pytest.mark.parametrize(
