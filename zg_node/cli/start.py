@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import click
@@ -9,8 +10,9 @@ import click
 from zg_node.cli import home as homes
 from zg_node.cli.keys import ask_password, keystore, password_option
 from zg_node.cli.options import home_option
-from zg_node.cli.signals import stop_with
 from zg_node.config import load, override
+from zg_node.errors import Unavailable
+from zg_node.parent import follow
 
 
 @click.command()
@@ -52,8 +54,8 @@ def start(
     read from --password-file, else from the file "password" of the directory, else you are asked. Options win over
     the configuration.
     """
-    if parent is not None:
-        stop_with(parent)
+    if parent is not None and not follow(parent, signal.SIGTERM):
+        raise Unavailable(f"process {parent}, with which this node should stop, did not start it or has ended")
     homes.kind_of(home)
     settings = load(file or home / homes.CONFIG)
     wanted = {

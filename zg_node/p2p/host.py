@@ -15,7 +15,6 @@ identity comes over the socket, never on the command line.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import logging
@@ -52,6 +51,7 @@ from zg_node.p2p.settings import P2pSettings, decode_settings
 from zg_node.p2p.status import Status
 from zg_node.p2p.stock_gossip import StockGossip
 from zg_node.p2p.topics import allowed_topics
+from zg_node.parent import follow
 
 COUNTS_INTERVAL_S = 2.0
 GC_ALLOCATIONS = 20_000
@@ -59,7 +59,6 @@ GC_ALLOCATIONS = 20_000
 BANS_FILE = "bans.json"
 BOOK_FILE = "peers.json"
 
-_PR_SET_PDEATHSIG = 1
 _PAGE_BYTES = resource.getpagesize()
 
 
@@ -270,17 +269,11 @@ async def serve(end: socket.socket) -> None:
         nursery.cancel_scope.cancel()
 
 
-def die_with(parent: int) -> None:
-    """End this process when its parent ends, even when it cannot say so any more."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        sys.exit(0)
-
-
 def main() -> None:
     """Run a host on the socket whose file descriptor is the first argument."""
     parent = os.getppid()
-    die_with(parent)
+    if not follow(parent, signal.SIGKILL):
+        return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.getLogger().addHandler(logging.NullHandler())
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
