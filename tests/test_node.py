@@ -323,16 +323,21 @@ def test_the_public_key_votes_where_there_is_no_network_to_follow_and_nowhere_el
 
 
 def test_the_public_key_does_not_go_on_with_a_chain_that_was_followed(tmp_path: Path) -> None:
+    nonces = iter((0, 1))
+
     async def use(node: Node) -> None:
         url = node.shards[0].url
-        await receipt(url, await call(url, "eth_sendRawTransaction", transfer(0, 0)))
+        await receipt(url, await call(url, "eth_sendRawTransaction", transfer(0, next(nonces))))
 
     run(Node(SETTINGS, tmp_path), use)
     for voted in (tmp_path / "shard-0" / "votes", tmp_path / "voters"):
-        shutil.rmtree(voted)  # a follower has neither
+        shutil.rmtree(voted)  # a follower has none
+    (tmp_path / "shard-0" / "voter").unlink()
+    in_network = override(SETTINGS, {"p2p.enabled": True, "p2p.listen": "/ip4/127.0.0.1/tcp/0"})
     with pytest.raises(InvalidConfig, match="followed a network until now: start it with --bootstrap"):
-        asyncio.run(Node(SETTINGS, tmp_path).start())
+        asyncio.run(Node(in_network, tmp_path).start())
     assert not (tmp_path / "shard-0" / "votes").exists()
+    run(Node(SETTINGS, tmp_path), use)  # alone, as after an import
 
 
 def test_a_validator_with_its_key_makes_blocks(tmp_path: Path) -> None:

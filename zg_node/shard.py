@@ -149,7 +149,7 @@ def open_shard(
     votes = None
     if voter is not None:
         log_at, register = directory / "votes", home / "voters" / directory.name
-        is_public = voter.key.secret == genesis.development_vote_key
+        is_public = voter.key.secret == genesis.development_vote_key and settings.p2p.enabled
         if is_public and chain.head.number > 0 and not any(map(around.files.exists, (log_at, register))):
             chain.close(checkpoint=False)
             raise InvalidConfig(
