@@ -13,6 +13,7 @@ import pytest
 
 from tests.db.damage import flip
 from tests.db.samples import chain, tx_hashes
+from zg_node.db import blocks
 from zg_node.db.blocks import BlockStore
 from zg_node.errors import Corrupt, Unavailable
 from zg_node.types.block import StoredBlock
@@ -201,3 +202,14 @@ def test_proofs_of_epochs_are_kept(tmp_path: Path) -> None:
     assert store.epoch(7) == b"proof"
     assert [store.epoch(epoch) for epoch in (6, 8, -1, 1 << 63)] == [None] * 4
     store.close()
+
+
+def test_blocks_that_were_read_are_kept_up_to_a_size(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [len(block.body) + len(block.senders) + len(block.receipts) for block in BLOCKS]
+    monkeypatch.setattr(blocks, "CACHE_MAX_BYTES", sizes[0] + sizes[1])
+    fill(store, BLOCKS)
+    store.checkpoint()
+    first, second = store.by_number(0), store.by_number(1)
+    assert (store.by_number(0) is first, store.by_number(1) is second) == (True, True)
+    store.by_number(2)
+    assert store.by_number(0) is not first
