@@ -170,6 +170,15 @@ def test_a_leader_without_transactions_makes_an_empty_block_when_finality_does_n
     assert 249 <= when_ms <= 280
 
 
+def test_a_leader_that_others_wait_for_makes_an_empty_block_at_once() -> None:
+    """They hold transactions that it has not heard of, or refuses."""
+    shell = Shell(OURS)
+    shell.chain.waits, shell.instance.answer = False, [Propose(OURS, b"", awaited=True)]
+    shell.at(20, TimedOut())
+    shell.run(100)
+    assert shell.chain.allowed == [True]
+
+
 def test_what_was_due_in_a_view_that_is_over_is_due_no_more() -> None:
     shell = Shell(ANOTHERS)
     shell.instance.on_time = lambda: setattr(shell.instance, "view", ANOTHERS + 1)

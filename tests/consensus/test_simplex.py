@@ -97,6 +97,19 @@ def test_the_clock_starts_with_a_proposal_or_when_others_skip_of_whom_one_is_hon
     assert SetTimer(250) in node.step(Received(vote(3, SKIP, 1)), 50)
 
 
+def test_a_leader_that_somebody_honest_has_given_up_is_to_make_a_block_even_without_transactions() -> None:
+    leader = machine(1)
+    assert leader.step(Received(vote(2, SKIP, 1)), 40) == []
+    assert Propose(1, GENESIS.hash, awaited=True) in leader.step(Received(vote(3, SKIP, 1)), 50)
+
+
+def test_a_leader_that_enters_its_view_late_makes_the_block_that_others_await() -> None:
+    leader = machine(2)
+    leader.step(Received(vote(0, SKIP, 2)), 40)
+    leader.step(Received(vote(3, SKIP, 2)), 50)
+    assert Propose(2, GENESIS.hash, awaited=True) in leader.step(Received(certificate(SKIP, 1)), 60)
+
+
 def test_one_validator_cannot_have_a_leader_given_up_that_has_nothing_to_propose_yet() -> None:
     """The leader would count as absent, and be jailed for it."""
     node = machine(0)

@@ -133,6 +133,8 @@ class Propose:
 
     view: int
     parent_hash: bytes
+    awaited: bool = False
+    """Others have given up on the view, of whom one is honest: an empty block is better than none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,8 +292,8 @@ class ShardConsensus:
                     self._network.send(peer, wire.encode(self._chain.shard, message))
             case SetTimer(at_ms):
                 self._set_timer(at_ms)
-            case Propose(view, parent_hash):
-                self._tasks.create_task(self._propose(view, parent_hash))
+            case Propose(view, parent_hash, awaited):
+                self._tasks.create_task(self._propose(view, parent_hash, awaited))
             case Execute(block, certified):
                 self._tasks.create_task(self._execute(block, certified))
             case Fetch(view, block_hash):
@@ -335,9 +335,9 @@ class ShardConsensus:
 
     # ── work ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _propose(self, view: int, parent_hash: bytes) -> None:
+    async def _propose(self, view: int, parent_hash: bytes, awaited: bool) -> None:
         started = self._clock.monotonic_ms()
-        allow_empty = self._blocks.empty_allowed(started, settled=self._settled())
+        allow_empty = awaited or self._blocks.empty_allowed(started, settled=self._settled())
         block = None
         try:
             block = await self._in_worker(self._chain.propose, view, parent_hash, self._coinbase, allow_empty)

@@ -205,7 +205,7 @@ class Simplex:
         if self._pace.started and left is not None and left.skipped and left.proposal is None:
             self._miss_leader()
         self.view = view
-        self._due = False
+        self._due = self._is_awaited()
         self._pace.enter()
         self._record.leave(view)
         self._touched.add(view)
@@ -248,7 +248,7 @@ class Simplex:
             self._propose(parent[0], candidate.block, out)  # rule 7
         else:
             self._building = True
-            out.append(Propose(view, parent[1]))
+            out.append(Propose(view, parent[1], self._is_awaited()))
 
     def _on_proposed(self, view: int, block: Block | None, out: list[Effect]) -> None:
         if not self._building or view != self._proposed_view:
@@ -301,6 +301,11 @@ class Simplex:
         if self._pace.stalled(now_ms):  # liveness: at a standstill, say again what somebody may have missed
             out.extend(Broadcast(certificate) for certificate in self._record.repetition())
             out.extend(Broadcast(vote) for vote in self._ballot.repetition(REPEATED_VIEWS_MAX))
+
+    def _is_awaited(self) -> bool:
+        """Whether somebody honest has waited for this view's block in vain."""
+        state = self._record.views.get(self.view)
+        return state is not None and state.tally(VoteKind.SKIP, self.members).includes_honest(ZERO_HASH)
 
     def _miss_leader(self) -> None:
         leader = self.members.leader(self.view)
@@ -394,8 +399,7 @@ class Simplex:
             return
         self._count(vote, out)
         if vote.kind is VoteKind.SKIP and vote.view == self.view:
-            skips = self._record.at(vote.view).tally(VoteKind.SKIP, self.members)
-            self._due |= skips.includes_honest(ZERO_HASH)  # somebody waits for a block
+            self._due |= self._is_awaited()
 
     def _on_certificate(self, certificate: Certificate, out: list[Effect]) -> None:
         for vote in votes_in(certificate):
