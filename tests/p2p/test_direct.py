@@ -15,8 +15,9 @@ from libp2p.peer.id import ID
 
 from zg_node.errors import Unavailable
 from zg_node.p2p.direct import ASSEMBLY_OPEN_BYTES, RETRY_MAX_S, DirectStreams
-from zg_node.p2p.framing import PART_HEADER, PART_MAX_BYTES, prefixed, split
+from zg_node.p2p.framing import PART_HEADER, PART_MAX_BYTES, SMALL_MAX_BYTES, prefixed, split
 from zg_node.p2p.network import DIRECT_MAX_BYTES
+from zg_node.p2p.outgoing import RETRY_FIRST_S
 from zg_node.p2p.stream import PeerStream
 from zg_node.p2p.topics import BULK_PROTOCOL, DIRECT_PROTOCOL
 from zg_node.p2p.yamux_stream import Consumer
@@ -42,19 +43,27 @@ class Incoming(PeerStream):
 
 
 class Outgoing(PeerStream):
-    """A stream that the peer ends as soon as something is written."""
+    """A stream that takes everything, or one that the peer ends as soon as something is written."""
 
-    def __init__(self) -> None:
-        self.resets = 0
+    def __init__(self, protocol: str, takes: bool) -> None:
+        self.protocol = protocol
+        self.resets = self.closings = 0
+        self.written: list[bytes] = []
+        self._takes = takes
 
     async def write(self, data: bytes | memoryview) -> None:
-        raise StreamClosed
+        if not self._takes:
+            raise StreamClosed
+        self.written.append(bytes(data))
 
     def write_now(self, data: bytes) -> bool:
         return False
 
     async def reset(self) -> None:
         self.resets += 1
+
+    async def close(self) -> None:
+        self.closings += 1
 
 
 class Place:
@@ -65,6 +74,8 @@ class Place:
         self.protected: set[str] = set()
         self.delivered: list[tuple[str, int]] = []
         self.opened: list[Outgoing] = []
+        self.takes = False
+        """Whether peers keep the streams that are opened now."""
         self.handlers: dict[str, Callable[[Any], Awaitable[None]]] = {}
         self.is_protected = self.protected.__contains__
         self.streams = DirectStreams(self, self, nursery, Counter(), self._take)  # type: ignore[arg-type]
@@ -75,11 +86,14 @@ class Place:
     def on_peer(self, handler: Callable[[ID, Any, bool], None]) -> None:
         self._tell = handler
 
+    def on_moved(self, handler: Callable[[ID], None]) -> None:
+        self.move = handler
+
     def count_messages(self, source: ID, count: int) -> float:
         return 0.0
 
     async def open_stream(self, target: ID, protocol: str) -> Outgoing:
-        self.opened.append(Outgoing())
+        self.opened.append(Outgoing(protocol, self.takes))
         return self.opened[-1]
 
     def connect(self, who: ID) -> str:
@@ -147,5 +161,34 @@ def test_a_peer_that_ends_each_stream_at_once_is_tried_ever_less_often() -> None
         ended = [stream for stream in place.opened if stream.resets]
         assert 20 < len(ended) < 40
         assert len(place.opened) - len(ended) <= 2
+
+    run(work)
+
+
+def test_what_a_stream_did_not_take_is_the_first_on_the_next() -> None:
+    async def work(place: Place) -> None:
+        name = place.connect(peer(1))
+        place.streams.send(name, b"vote")
+        await trio.testing.wait_all_tasks_blocked()
+        place.takes = True
+        await trio.sleep(2 * RETRY_FIRST_S)
+        assert place.opened[-1].written == [prefixed(b"vote")]
+
+    run(work)
+
+
+def test_streams_move_to_the_connection_that_stays_and_close_where_they_were() -> None:
+    async def work(place: Place) -> None:
+        place.takes = True
+        name = place.connect(peer(1))
+        await trio.testing.wait_all_tasks_blocked()
+        place.move(peer(1))
+        await trio.testing.wait_all_tasks_blocked()
+        assert [(stream.closings, stream.resets) for stream in place.opened] == [(1, 0), (1, 0), (0, 0), (0, 0)]
+        place.streams.send(name, b"vote")
+        place.streams.send(name, bytes(SMALL_MAX_BYTES + 1))
+        await trio.testing.wait_all_tasks_blocked()
+        assert {stream.protocol for stream in place.opened if stream.written} == {DIRECT_PROTOCOL, BULK_PROTOCOL}
+        assert not any(stream.written for stream in place.opened[:2])
 
     run(work)

@@ -10,7 +10,8 @@ from libp2p.kad_dht.common import PROTOCOL_ID as TABLE_PROTOCOL
 from libp2p.kad_dht.pb.kademlia_pb2 import Message
 
 from tests.p2p.attacker import connected
-from tests.p2p.nodes import TestNode, start, stop
+from tests.p2p.nodes import TX, TestNode, start, stop
+from zg_node.p2p.peers import SECOND_CONNECTION_S
 from zg_node.p2p.varint import encode_varint
 
 
@@ -84,6 +85,30 @@ def test_two_that_dial_each_other_keep_one_connection(tmp_path: Path) -> None:
                 await two.until(lambda count=index: len(two.direct) > count, "a message arrives")  # type: ignore[misc]
             assert [connected for _, connected in one.comings] == [True]
             assert [connected for _, connected in two.comings] == [True]
+        finally:
+            await stop(one, two)
+
+    asyncio.run(life())
+
+
+def test_gossip_arrives_while_two_that_dial_each_other_leave_a_connection(tmp_path: Path) -> None:
+    async def life() -> None:
+        one, two = TestNode(tmp_path, 1), TestNode(tmp_path, 2)
+        await start(one, two)
+        try:
+            one.network.dial(two.network.addresses[0])
+            two.network.dial(one.network.addresses[0])
+            await one.until_connected(two)
+            await two.until_connected(one)
+            await asyncio.sleep(SECOND_CONNECTION_S / 4)  # they have told each other what they follow
+            sent = [bytes([index]) for index in range(50)]
+            for message in sent:
+                one.network.publish(TX, message)
+                two.network.publish(TX, message)
+                await asyncio.sleep(SECOND_CONNECTION_S / 25)
+            for node, other in ((one, two), (two, one)):
+                await node.until(lambda node=node: len(node.gossip) >= len(sent), "all has arrived")  # type: ignore[misc]
+                assert node.gossip == [(other.id, message) for message in sent]
         finally:
             await stop(one, two)
 

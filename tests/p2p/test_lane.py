@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 import trio.testing
 
-from zg_node.p2p.lane import BATCH_BYTES, Lane
+from zg_node.p2p.lane import BATCH_BYTES, Lane, Message
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -25,7 +25,7 @@ def test_an_idle_writer_is_bypassed_and_a_busy_one_is_not() -> None:
         return True
 
     async def life() -> None:
-        lane, batches = Lane(100), list[list[bytes]]()
+        lane, batches = Lane(100), list[list[Message]]()
 
         async def write() -> None:
             batches.append(await lane.batch(bypass))
@@ -33,7 +33,7 @@ def test_an_idle_writer_is_bypassed_and_a_busy_one_is_not() -> None:
         assert lane.put(b"before the writer")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(write)
-        assert batches == [[b"before the writer"]]
+        assert batches == [[(b"before the writer",)]]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(write)
             await trio.testing.wait_all_tasks_blocked()
@@ -41,7 +41,7 @@ def test_an_idle_writer_is_bypassed_and_a_busy_one_is_not() -> None:
             lane.put(b"wait")
             lane.put(b"behind it")
         assert written == [b"at once"]
-        assert batches[1:] == [[b"wait", b"behind it"]]
+        assert batches[1:] == [[(b"wait",), (b"behind it",)]]
         lane.put(b"while it writes")
         assert written == [b"at once"]
 
@@ -61,13 +61,32 @@ def test_what_could_not_be_written_is_the_next_again() -> None:
     trio.run(life)
 
 
-def test_a_batch_is_bounded_and_has_one_piece_at_least() -> None:
+def test_a_writer_that_is_to_move_comes_back_and_leaves_what_waits() -> None:
+    async def life() -> None:
+        lane, batches = Lane(100), list[list[Message]]()
+
+        async def write() -> None:
+            batches.append(await lane.batch())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(write)
+            await trio.testing.wait_all_tasks_blocked()
+            lane.move()
+        lane.put(b"one")
+        assert (batches, await lane.batch(), await lane.next()) == ([[]], [], None)
+        lane.settle()
+        assert await lane.next() == b"one"
+
+    trio.run(life)
+
+
+def test_a_batch_is_bounded_and_has_one_message_at_least() -> None:
     async def life() -> None:
         lane = Lane(10 * BATCH_BYTES)
         sizes = (2 * BATCH_BYTES, BATCH_BYTES - 10, 10, 1)
         for size in sizes:
             assert lane.put(bytes(size))
-        assert [[len(piece) for piece in await lane.batch()] for _ in range(3)] == [
+        assert [[len(message[0]) for message in await lane.batch()] for _ in range(3)] == [
             [2 * BATCH_BYTES],
             [BATCH_BYTES - 10, 10],
             [1],
@@ -83,7 +102,7 @@ def test_the_pieces_of_a_message_are_not_copied_and_fit_together_or_not_at_all()
         assert one.put(b"head", body)
         assert two.put(b"head", body)
         assert not two.put(b"head", body)
-        assert (await one.batch())[1] is (await two.batch())[1] is body
+        assert (await one.batch())[0][1] is (await two.batch())[0][1] is body
         assert two.put(b"head", body)
 
     trio.run(life)

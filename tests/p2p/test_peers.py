@@ -218,6 +218,42 @@ def test_a_second_connection_of_a_peer_of_another_network_does_not_bring_it_back
     with_peers(tmp_path, work)
 
 
+@pytest.mark.parametrize("we_are_smaller", [True, False])
+def test_of_two_connections_the_one_that_the_smaller_id_dialled_is_written_to_and_stays(
+    we_are_smaller: bool, tmp_path: Path
+) -> None:
+    async def work(peers: Peers, swarm: Swarm) -> None:
+        one = ID(b"n") if we_are_smaller else ID(b"a")
+        moved: list[ID] = []
+        peers.on_moved(moved.append)
+        kept, other = ("outbound", "inbound") if we_are_smaller else ("inbound", "outbound")
+        for directions, expected in (((kept, other), []), ((other, kept), [one])):
+            for direction in directions:
+                assert await swarm.connect(peers, one, direction)
+            assert moved == expected
+            assert [conn.direction.name.lower() for conn in swarm.connections[one]] == [other, kept]
+            await trio.sleep(SECOND_CONNECTION_S + 0.1)
+            assert [conn.direction.name.lower() for conn in swarm.connections[one]] == [kept]
+            assert moved == expected
+            await swarm.connections[one][0].close()
+
+    with_peers(tmp_path, work)
+
+
+def test_streams_move_when_the_connection_that_was_to_stay_ends(tmp_path: Path) -> None:
+    async def work(peers: Peers, swarm: Swarm) -> None:
+        one = ID(b"n")
+        moved: list[ID] = []
+        peers.on_moved(moved.append)
+        for direction in ("outbound", "inbound"):
+            await swarm.connect(peers, one, direction)
+        await swarm.connections[one][-1].close()
+        assert moved == [one]
+        assert one in peers.table
+
+    with_peers(tmp_path, work)
+
+
 async def fill_with_strangers(peers: Peers, swarm: Swarm, hosts: Callable[[int], str]) -> list[ID]:
     """As many as there may be, who come from these hosts."""
     everybody = [peer(number) for number in range(PEERS_MAX)]

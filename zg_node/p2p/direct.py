@@ -11,7 +11,7 @@ peer stays, what had been written on it may arrive twice, and what was waiting g
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import trio
@@ -19,12 +19,13 @@ from libp2p.abc import INetStream
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 
-from zg_node.errors import InvalidMessage, Unavailable
+from zg_node.errors import Unavailable
 from zg_node.p2p.basic import GuardedHost
-from zg_node.p2p.contain import Counts, contained, kept
+from zg_node.p2p.contain import Counts, kept
 from zg_node.p2p.framing import PART_HEADER, PART_MAX_BYTES, SMALL_MAX_BYTES, Buffer, Parts, Splitter, prefixed, split
 from zg_node.p2p.lane import Lane
 from zg_node.p2p.network import DIRECT_MAX_BYTES
+from zg_node.p2p.outgoing import keep_writing, write_batches
 from zg_node.p2p.peers import Connected, Peers
 from zg_node.p2p.stream import PeerStream
 from zg_node.p2p.swarm import LIBRARY_ERRORS
@@ -38,10 +39,7 @@ ASSEMBLY_OPEN_BYTES = 32 * 1024 * 1024
 """How far peers that are not protected may fill it: nothing makes anybody finish a message."""
 READERS_PER_PEER_MAX = 6
 """Streams that a peer may have open here: two, and those of a connection that is about to be found dead."""
-RETRY_FIRST_S = 0.05
 RETRY_MAX_S = 5.0
-
-Writer = Callable[[PeerStream, Lane], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -75,6 +73,7 @@ class DirectStreams:
         host.set_stream_handler(TProtocol(DIRECT_PROTOCOL), self._read_small)
         host.set_stream_handler(TProtocol(BULK_PROTOCOL), self._read_bulk)
         peers.on_peer(self._on_peer)
+        peers.on_moved(self._on_moved)
 
     def send(self, name: str, message: bytes) -> None:
         """Queue a message for a peer; dropped when it is not connected or its queue is full."""
@@ -105,29 +104,22 @@ class DirectStreams:
         self._outgoing[entry.name] = outgoing
         self._nursery.start_soon(self._write_both, peer, outgoing)
 
+    def _on_moved(self, peer: ID) -> None:
+        outgoing = self._outgoing.get(peer.to_base58())
+        if outgoing is not None:
+            outgoing.small.move()
+            outgoing.bulk.move()
+
     async def _write_both(self, peer: ID, outgoing: _Outgoing) -> None:
         """Write what waits for a peer until it disconnects."""
         with outgoing.scope:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(kept, self._counts, self._write, peer, DIRECT_PROTOCOL, outgoing.small, _write_small)
-                nursery.start_soon(kept, self._counts, self._write, peer, BULK_PROTOCOL, outgoing.bulk, _write_bulk)
-
-    async def _write(self, peer: ID, protocol: str, lane: Lane, write: Writer) -> None:
-        """Keep one stream to a peer and write what waits."""
-        pause_s = RETRY_FIRST_S
-        while True:
-            began_s = trio.current_time()
-            try:
-                stream = await self._host.open_stream(peer, protocol)
-                try:
-                    await write(stream, lane)
-                finally:
-                    await contained(self._counts, stream.reset)
-            except (Unavailable, InvalidMessage, trio.TooSlowError, *LIBRARY_ERRORS):
-                if trio.current_time() - began_s > RETRY_MAX_S:  # a peer that ends each one at once is waited for
-                    pause_s = RETRY_FIRST_S
-                await trio.sleep(pause_s)
-                pause_s = min(RETRY_MAX_S, pause_s * 2)
+                for protocol, lane, write in (
+                    (DIRECT_PROTOCOL, outgoing.small, write_batches),
+                    (BULK_PROTOCOL, outgoing.bulk, _write_bulk),
+                ):
+                    arguments = self._host, self._counts, peer, protocol, lane, write, RETRY_MAX_S
+                    nursery.start_soon(kept, self._counts, keep_writing, *arguments)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -173,26 +165,13 @@ class DirectStreams:
                 del self._reading[name]
 
 
-async def _write_small(stream: PeerStream, lane: Lane) -> None:
-    """Write small messages, which are framed already, many at once. Raises what the library raises when the peer goes
-    away."""
-    while True:
-        batch = await lane.batch(stream.write_now)
-        try:
-            await stream.write(b"".join(batch))
-        except LIBRARY_ERRORS:
-            lane.put_back(batch)
-            raise
-
-
 async def _write_bulk(stream: PeerStream, lane: Lane) -> None:
-    """Write large messages, part by part. Raises what the library raises when the peer goes away."""
-    while True:
-        message = await lane.next()
+    """A `Writer` of large messages, part by part."""
+    while (message := await lane.next()) is not None:
         try:
             for part in split(message):
                 await stream.write(part)
                 await trio.lowlevel.checkpoint()
         except LIBRARY_ERRORS:
-            lane.put_back([message])
+            lane.put_back([(message,)])
             raise

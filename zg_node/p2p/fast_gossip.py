@@ -13,18 +13,18 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 
-from zg_node.errors import InvalidMessage, Unavailable
+from zg_node.errors import Unavailable
 from zg_node.p2p.basic import GuardedHost
 from zg_node.p2p.beat import next_beat
-from zg_node.p2p.contain import Counts, contained, kept
+from zg_node.p2p.contain import Counts, kept
 from zg_node.p2p.gossip import HEARTBEAT_S, RPC_MAX_BYTES, Deliver
 from zg_node.p2p.lane import Lane
 from zg_node.p2p.mesh import Count, Effect, Mesh, Offend, Send
 from zg_node.p2p.mesh import Deliver as DeliverEffect
+from zg_node.p2p.outgoing import keep_writing, write_batches
 from zg_node.p2p.peers import Connected, Peers
 from zg_node.p2p.signature import SIGNING_PREFIX, Verifier
 from zg_node.p2p.stream import PeerStream
-from zg_node.p2p.swarm import LIBRARY_ERRORS
 from zg_node.p2p.topics import MESH_PROTOCOL
 from zg_node.p2p.varint import encode_varint, take_prefixed
 
@@ -32,7 +32,6 @@ QUEUE_MAX_BYTES = 8 * 1024 * 1024
 """Frames that wait for a peer."""
 READERS_PER_PEER_MAX = 4
 NAMES_MAX = 1024
-RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 30.0
 
 
@@ -64,6 +63,7 @@ class FastGossip:
         self._readers: dict[bytes, int] = {}
         host.set_stream_handler(TProtocol(MESH_PROTOCOL), self._read)
         peers.on_peer(self._on_peer)
+        peers.on_moved(self._on_moved)
 
     async def run(self) -> None:
         """Turn the machine's clock."""
@@ -106,7 +106,8 @@ class FastGossip:
         key = peer.to_bytes()
         if connected:
             scope = self._scopes[key] = trio.CancelScope()
-            self._nursery.start_soon(self._write_while_connected, peer, scope)
+            lane = self._lanes[key] = Lane(QUEUE_MAX_BYTES)
+            self._nursery.start_soon(self._write, peer, scope, lane)
             return
         scope_of_peer = self._scopes.pop(key, None)
         if scope_of_peer is not None:
@@ -114,30 +115,20 @@ class FastGossip:
         self._lanes.pop(key, None)
         self._mesh.remove_peer(key)
 
-    async def _write_while_connected(self, peer: ID, scope: trio.CancelScope) -> None:
-        with scope:
-            await kept(self._counts, self._write, peer)
+    def _on_moved(self, peer: ID) -> None:
+        lane = self._lanes.get(peer.to_bytes())
+        if lane is not None:
+            lane.move()
 
-    async def _write(self, peer: ID) -> None:
-        """Keep a stream to a peer and write what waits."""
-        key, pause_s = peer.to_bytes(), RETRY_FIRST_S
-        while True:
-            began_s = trio.current_time()
-            try:
-                stream = await self._host.open_stream(peer, MESH_PROTOCOL)
-                lane = self._lanes[key] = Lane(QUEUE_MAX_BYTES)
-                self._perform(self._mesh.add_peer(key))
-                try:
-                    while True:
-                        await stream.write(b"".join(await lane.batch(stream.write_now)))
-                finally:
-                    await contained(self._counts, stream.reset)
-            except (Unavailable, InvalidMessage, trio.TooSlowError, *LIBRARY_ERRORS):
-                self._lanes.pop(key, None)
-                if trio.current_time() - began_s > RETRY_MAX_S:  # a peer that ends each one at once is waited for
-                    pause_s = RETRY_FIRST_S
-                await trio.sleep(pause_s)
-                pause_s = min(RETRY_MAX_S, pause_s * 2)
+    async def _write(self, peer: ID, scope: trio.CancelScope, lane: Lane) -> None:
+        """Write what waits for a peer until it disconnects."""
+
+        def greet() -> None:
+            self._perform(self._mesh.add_peer(peer.to_bytes()))
+
+        arguments = self._host, self._counts, peer, MESH_PROTOCOL, lane, write_batches, RETRY_MAX_S, greet
+        with scope:
+            await kept(self._counts, keep_writing, *arguments)
 
     async def _read(self, stream: INetStream) -> None:
         """Read frames of a peer until the stream ends. Raises InvalidMessage, Unavailable.

@@ -1,18 +1,22 @@
-"""A bounded queue of messages for one stream to one peer.
+"""A bounded queue of messages for one peer and protocol.
 
-While nothing waits and the stream's writer is idle, a message need not wait for the writer's turn: `bypass` puts it
-on the connection at once.
+While nothing waits and the writer is idle, a message need not wait for the writer's turn: `bypass` puts it on the
+connection at once. A lane outlives its streams: `move` sends the writer to another one, and what waits goes along.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import TypeAlias
 
 import trio
 
 BATCH_BYTES = 256 * 1024
 """Messages that leave in one write, if there is more than one: they are copied, and wait for the peer's window."""
+
+Message: TypeAlias = tuple[bytes, ...]
+"""Its pieces, which may be in many lanes at once, and are in memory once."""
 
 
 class Lane:
@@ -20,56 +24,71 @@ class Lane:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
-        self._messages: deque[bytes] = deque()
+        self._messages: deque[Message] = deque()
         self._size = 0
         self._wake = trio.Event()
+        self._moves = False
         self.bypass: Callable[[bytes], bool] | None = None
         """Writes a message now if that takes no waiting, and says whether it did; the idle writer sets it."""
 
     def put(self, *pieces: bytes) -> bool:
-        """Queue the pieces of a message, or write them; returns whether it fitted. Pieces may be in many lanes at once,
-        and are in memory once."""
+        """Queue a message, or write it; returns whether it fitted."""
         if self.bypass is not None and not self._messages and self.bypass(b"".join(pieces)):
             return True
-        size = sum(map(len, pieces))
+        size = _size(pieces)
         if self._size + size > self._limit:
             return False
-        self._messages.extend(pieces)
+        self._messages.append(pieces)
         self._size += size
         self._wake.set()
         return True
 
-    async def next(self) -> bytes:
-        """The next message, once there is one."""
-        await self._wait()
-        return self._take()
+    def move(self) -> None:
+        """Have the writer come back without a message, for another stream."""
+        self._moves = True
+        self._wake.set()
 
-    async def batch(self, bypass: Callable[[bytes], bool] | None = None) -> list[bytes]:
-        """Up to BATCH_BYTES of what waits, and one piece at least, once there is something; until then `bypass` is
-        taken."""
+    def settle(self) -> None:
+        """The writer opens a stream now: whatever it was to leave, it has left."""
+        self._moves = False
+
+    async def next(self) -> bytes | None:
+        """The next message, once there is one; None when the writer is to move."""
+        await self._wait()
+        return None if self._moves else b"".join(self._take())
+
+    async def batch(self, bypass: Callable[[bytes], bool] | None = None) -> list[Message]:
+        """Up to BATCH_BYTES of messages, and one at least, once there is one; until then `bypass` is taken. Nothing
+        when the writer is to move."""
         self.bypass = bypass
         try:
             await self._wait()
         finally:
             self.bypass = None
-        pieces = [self._take()]
-        room = BATCH_BYTES - len(pieces[0])
-        while self._messages and len(self._messages[0]) <= room:
-            room -= len(self._messages[0])
-            pieces.append(self._take())
-        return pieces
+        if self._moves:
+            return []
+        messages = [self._take()]
+        room = BATCH_BYTES - _size(messages[0])
+        while self._messages and (size := _size(self._messages[0])) <= room:
+            room -= size
+            messages.append(self._take())
+        return messages
 
-    def _take(self) -> bytes:
-        piece = self._messages.popleft()
-        self._size -= len(piece)
-        return piece
-
-    def put_back(self, messages: list[bytes]) -> None:
+    def put_back(self, messages: list[Message]) -> None:
         """What could not be written is the next again."""
         self._messages.extendleft(reversed(messages))
-        self._size += sum(map(len, messages))
+        self._size += sum(map(_size, messages))
+
+    def _take(self) -> Message:
+        message = self._messages.popleft()
+        self._size -= _size(message)
+        return message
 
     async def _wait(self) -> None:
-        while not self._messages:
+        while not (self._messages or self._moves):
             self._wake = trio.Event()
             await self._wake.wait()
+
+
+def _size(message: Message) -> int:
+    return sum(map(len, message))

@@ -1,6 +1,7 @@
 """Who is connected, who stays, and who is banned.
 
-    connected ─▶ second connection of a peer? the one that the smaller id dialled stays
+    connected ─▶ second connection of a peer? the one that the smaller id dialled stays; what is written to the peer
+                 moves there, and a moment later the other goes
               ─▶ more than 64 peers? the least useful one that is not protected goes, first of those who come
                  from one host; if all are, protected ones still come in, up to the swarm's bound
     offence   ─▶ points; at 0: ban, disconnect, ban list
@@ -33,7 +34,8 @@ from zg_node.p2p.swarm import GuardedSwarm
 
 PEERS_MAX = 64
 SECOND_CONNECTION_S = 1.0
-"""How long both connections of a peer stand, so that both sides know both before one goes."""
+"""How long both connections of a peer stand: both sides know both before one goes, and what was written to it has been
+read."""
 ELSEWHERE_S = 30.0
 """How long a peer of another network is not connected to: it may have been started with a wrong genesis file."""
 ELSEWHERE_MAX = 1024
@@ -59,10 +61,14 @@ class Connected:
     """`trio.current_time()` of its first connection."""
     messages: Bucket
     """How many messages it may send."""
+    conn: INetConn
+    """The connection on which streams to it are opened."""
 
 
 OnPeer = Callable[[ID, Connected, bool], None]
 """(peer, what we know of it, connected?)."""
+OnMoved = Callable[[ID], None]
+"""(peer)."""
 
 
 class Peers:
@@ -80,6 +86,7 @@ class Peers:
         self._unsaved = False
         """Whether the ban list is to be written."""
         self._handlers: list[OnPeer] = []
+        self._movers: list[OnMoved] = []
         self._swarm: GuardedSwarm | None = None
         self.table: dict[ID, Connected] = {}
         self.on_points: Callable[[str, int], None] = lambda name, points: None
@@ -93,6 +100,10 @@ class Peers:
     def on_peer(self, handler: OnPeer) -> None:
         """Be told who comes and goes."""
         self._handlers.append(handler)
+
+    def on_moved(self, handler: OnMoved) -> None:
+        """Be told when streams to a peer are to be opened again: on another connection, which stays."""
+        self._movers.append(handler)
 
     def admits(self, peer: ID) -> bool:
         """Whether a peer may connect now."""
@@ -204,6 +215,7 @@ class Peers:
             self._close(conn)
             return
         if peer in self.table:
+            self._choose(peer)
             self._nursery.start_soon(contained, self._counts, self._leave_one, peer)
             return
         if len(self.table) >= PEERS_MAX:
@@ -219,7 +231,7 @@ class Peers:
         near = neighbourhood(host_of(addresses[0]) or "") if addresses else ""
         now_s = trio.current_time()
         bucket = Bucket.full(MESSAGES_PER_S, MESSAGES_BURST, now_s)
-        entry = Connected(peer.to_base58(), address, near, _is_outbound(conn), now_s, bucket)
+        entry = Connected(peer.to_base58(), address, near, _is_outbound(conn), now_s, bucket, conn)
         self.table[peer] = entry
         self._tell(peer, entry, True)
 
@@ -227,6 +239,7 @@ class Peers:
         """A connection is gone."""
         peer = conn.muxed_conn.peer_id
         if self._open_connections(peer):
+            self._choose(peer)
             return
         entry = self.table.pop(peer, None)
         if entry is not None:
@@ -253,14 +266,21 @@ class Peers:
         await trio.sleep(BANS_SAVED_S)
         self.save()
 
-    async def _leave_one(self, peer: ID) -> None:
-        """Close all connections of a peer but one; both sides choose the same."""
+    def _choose(self, peer: ID) -> None:
+        """Put the connection that stays last, and have streams opened on it; both sides choose the same."""
         assert self._swarm is not None
-        await trio.sleep(SECOND_CONNECTION_S)
-        open_ones = self._open_connections(peer)
         keep_outbound = self._swarm.self_id.to_bytes() < peer.to_bytes()
-        ranked = sorted(enumerate(open_ones), key=lambda c: (_is_outbound(c[1]) == keep_outbound, c[0]))
-        for _, conn in ranked[:-1]:
+        self._swarm.connections[peer].sort(key=lambda conn: _is_outbound(conn) == keep_outbound)
+        entry, stays = self.table.get(peer), self._open_connections(peer)[-1]
+        if entry is not None and entry.conn is not stays:
+            entry.conn = stays
+            for handler in self._movers:
+                handler(peer)
+
+    async def _leave_one(self, peer: ID) -> None:
+        """Close all connections of a peer but the last."""
+        await trio.sleep(SECOND_CONNECTION_S)
+        for conn in self._open_connections(peer)[:-1]:
             self._close(conn)
 
     async def _part(self, peer: ID) -> None:

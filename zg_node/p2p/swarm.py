@@ -210,9 +210,9 @@ class GuardedSwarm(Swarm):
             raise Unavailable(f"{address} cannot be reached: {error}") from error
 
     async def open_stream(self, peer: ID, protocol: str, first: bytes = b"") -> PeerStream:
-        """Open a stream and send `first` on it; the caller reads the agreement (`negotiation.confirm`). Raises
-        Unavailable."""
-        for conn in self.connections.get(peer, ()):
+        """Open a stream on the newest connection, or the one that `Peers` has put last, and send `first` on it; the
+        caller reads the agreement (`negotiation.confirm`). Raises Unavailable."""
+        for conn in reversed(self.connections.get(peer, ())):
             if conn.is_closed:
                 continue
             try:
