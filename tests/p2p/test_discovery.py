@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 import trio
 from libp2p.kad_dht.common import PROTOCOL_ID as TABLE_PROTOCOL
 from libp2p.kad_dht.pb.kademlia_pb2 import Message
@@ -109,6 +110,31 @@ def test_gossip_arrives_while_two_that_dial_each_other_leave_a_connection(tmp_pa
             for node, other in ((one, two), (two, one)):
                 await node.until(lambda node=node: len(node.gossip) >= len(sent), "all has arrived")  # type: ignore[misc]
                 assert node.gossip == [(other.id, message) for message in sent]
+        finally:
+            await stop(one, two)
+
+    asyncio.run(life())
+
+
+@pytest.mark.long
+def test_stock_gossip_goes_on_after_two_that_dial_each_other_have_left_a_connection(tmp_path: Path) -> None:
+    """The library may lose what is said until its next heartbeat."""
+
+    async def life() -> None:
+        one, two = TestNode(tmp_path, 1, fast_path=False), TestNode(tmp_path, 2, fast_path=False)
+        await start(one, two)
+        try:
+            one.network.dial(two.network.addresses[0])
+            two.network.dial(one.network.addresses[0])
+            await one.until_connected(two)
+            await two.until_connected(one)
+            for index in range(50):
+                one.network.publish(TX, bytes([index]))
+                two.network.publish(TX, bytes([index]))
+                await asyncio.sleep(3 * SECOND_CONNECTION_S / 50)
+            last = bytes([49])
+            for node, other in ((one, two), (two, one)):
+                await node.until(lambda node=node, other=other: (other.id, last) in node.gossip, "the last arrives")  # type: ignore[misc]
         finally:
             await stop(one, two)
 

@@ -70,6 +70,15 @@ class _Pubsub(Pubsub):
             if topic in self.topic_ids:
                 self.deliver(topic, source.to_base58(), publish_message.data)
 
+    def _handle_dead_peer(self, peer_id: ID) -> None:
+        """Open another stream to a peer that is still connected. What it follows is still true: it says so at the
+        start of its own stream alone, and the library forgets it at the end of ours."""
+        followed = [topic for topic, peers in self.peer_topics.items() if peer_id in peers]
+        super()._handle_dead_peer(peer_id)
+        if self._peer_is_connected(peer_id):
+            for topic in followed:
+                self.handle_subscription(peer_id, rpc_pb2.RPC.SubOpts(subscribe=True, topicid=topic))
+
     async def handle_sending_messages(self, peer_id: ID, stream: INetStream, queue: RpcQueue) -> None:
         queue._queue.max_size = QUEUE_MAX
         await super().handle_sending_messages(peer_id, stream, queue)
@@ -107,6 +116,13 @@ class StockGossip:
         self._pubsub.verifier = Verifier()
         self._pubsub.deliver = deliver
         self._counts = counts
+        peers.on_moved(self._on_moved)
+
+    def _on_moved(self, peer: ID) -> None:
+        stream = self._pubsub.peers.get(peer)
+        if stream is not None:
+            self._pubsub._handle_dead_peer(peer)
+            self._nursery.start_soon(contained, self._counts, stream.close)
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
