@@ -11,35 +11,55 @@ PACED = Pace(block_time_ms=500, heartbeat_ms=1_000, min_interval_ms=10, finality
 LAST_MS = 10_000
 
 
+def after_blocks(clock: BlockClock, *works_ms: int) -> BlockClock:
+    """The clock after blocks of others that took so long to commit."""
+    for work_ms in works_ms:
+        clock.committed(LAST_MS, LAST_MS + work_ms)
+    return clock
+
+
 @pytest.mark.parametrize(
     ("pace", "waiting", "work_ms", "due_ms"),
     [
         (ON_DEMAND, False, 0, LAST_MS + 1_000),
         (ON_DEMAND, True, 0, LAST_MS + 10),
-        (ON_DEMAND, True, 50, LAST_MS + 100),
+        (ON_DEMAND, True, 50, LAST_MS + 150),
         (ON_DEMAND, True, 5_000, LAST_MS + INTERVAL_MAX_MS),
         (PACED, False, 0, LAST_MS + 500),
         (PACED, True, 5_000, LAST_MS + 500),
     ],
 )
-def test_a_block_is_due(pace: Pace, waiting: bool, work_ms: float, due_ms: int) -> None:
-    assert BlockClock(pace, LAST_MS, work_ms).due_ms(waiting=waiting, certain=True) == due_ms
+def test_a_block_is_due(pace: Pace, waiting: bool, work_ms: int, due_ms: int) -> None:
+    clock = after_blocks(BlockClock(pace, LAST_MS), work_ms, work_ms)
+    assert clock.due_ms(waiting=waiting, certain=True) == due_ms
 
 
 def test_an_attempt_without_a_block_is_repeated_later_but_not_after_the_heartbeat() -> None:
     clock = BlockClock(ON_DEMAND, LAST_MS)
-    clock.proposed(LAST_MS + 10, LAST_MS + 12, found=False)
+    clock.found_nothing(LAST_MS + 12)
     assert clock.due_ms(waiting=True, certain=True) == LAST_MS + 12 + RETRY_MS
-    clock.proposed(LAST_MS + 990, LAST_MS + 995, found=False)
+    clock.found_nothing(LAST_MS + 995)
     assert clock.due_ms(waiting=True, certain=True) == LAST_MS + 1_000
 
 
-def test_the_work_of_a_block_is_building_and_committing() -> None:
+def test_the_work_of_a_block_is_building_or_executing_and_committing() -> None:
     clock = BlockClock(ON_DEMAND, LAST_MS)
-    clock.proposed(LAST_MS + 10, LAST_MS + 30, found=True)
-    clock.built(LAST_MS + 40)
-    clock.committed(LAST_MS + 40, LAST_MS + 50)
-    assert clock.due_ms(waiting=True, certain=True) == LAST_MS + 40 + 2 * 30
+    for at_ms in (LAST_MS, LAST_MS + 100):
+        clock.prepared(at_ms + 10, at_ms + 30)
+        clock.built(at_ms + 40)
+        clock.committed(at_ms + 40, at_ms + 50)
+    assert clock.due_ms(waiting=True, certain=True) == LAST_MS + 140 + 3 * 30
+
+
+def test_commits_of_others_blocks_do_not_add_up() -> None:
+    clock = after_blocks(BlockClock(ON_DEMAND, LAST_MS), *([20] * 10))
+    assert clock.due_ms(waiting=True, certain=True) == LAST_MS + 60
+
+
+def test_one_slow_block_makes_no_pause_and_two_do() -> None:
+    clock = after_blocks(BlockClock(ON_DEMAND, LAST_MS), 2, 50)
+    assert clock.due_ms(waiting=True, certain=True) == LAST_MS + 10
+    assert after_blocks(clock, 40).due_ms(waiting=True, certain=True) == LAST_MS + 120
 
 
 def test_the_pause_is_counted_from_the_notarization() -> None:

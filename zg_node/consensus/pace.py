@@ -9,11 +9,11 @@ unsettled    while the last block is not final here, its own transactions seem t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
-WORK_SHARE = 2
-"""Under load the pause between blocks is this many times the work of the last one, so that blocks grow with the
-load."""
+WORK_SHARE = 3
+"""Under load the pause between blocks is this many times the work of one, so that blocks grow with the load."""
 INTERVAL_MAX_MS = 250
 RETRY_MS = 20
 """When waiting transactions do not fit into a block yet (gas rate), look again after this long."""
@@ -39,10 +39,17 @@ class BlockClock:
     last_block_ms: int
     """When the last block was notarized, as far as is known here; not when it became final, which comes later and on
     some nodes before the next view begins, on others after it."""
-    work_ms: float = 0.0
-    """How long building and committing the last block took."""
     retry_ms: int = 0
     """Not before this, after an attempt that found nothing to put into a block."""
+    _preparing_ms: int = 0
+    """How long building or executing the block took that is not final yet."""
+    _works_ms: deque[int] = field(default_factory=lambda: deque((0, 0), maxlen=2))
+    """How long building or executing, and committing each of the last blocks took."""
+
+    @property
+    def work_ms(self) -> int:
+        """The work of a block. One that had to wait for a busy disk or processor alone says nothing about the load."""
+        return min(self._works_ms)
 
     def due_ms(self, *, waiting: bool, certain: bool) -> int:
         """When a block is due; `certain` says that what waits does so for the next block."""
@@ -61,11 +68,13 @@ class BlockClock:
         pause_ms = self.pace.heartbeat_ms if settled else min(self.pace.finality_ms, self.pace.heartbeat_ms)
         return self.pace.block_time_ms > 0 or now_ms - self.last_block_ms >= pause_ms - 1
 
-    def proposed(self, started_ms: int, now_ms: int, *, found: bool) -> None:
-        """An attempt to build took from `started_ms` until now."""
-        self.work_ms = now_ms - started_ms
-        if not found:
-            self.retry_ms = now_ms + RETRY_MS
+    def found_nothing(self, now_ms: int) -> None:
+        """An attempt to build a block ended without one."""
+        self.retry_ms = now_ms + RETRY_MS
+
+    def prepared(self, started_ms: int, now_ms: int) -> None:
+        """A block is ready to be voted on; building or executing it took from `started_ms` until now."""
+        self._preparing_ms = now_ms - started_ms
 
     def built(self, now_ms: int) -> None:
         """A block has been notarized."""
@@ -73,4 +82,5 @@ class BlockClock:
 
     def committed(self, started_ms: int, now_ms: int) -> None:
         """A block became final; committing it took from `started_ms` until now."""
-        self.work_ms += now_ms - started_ms
+        self._works_ms.append(self._preparing_ms + now_ms - started_ms)
+        self._preparing_ms = 0

@@ -343,16 +343,18 @@ class ShardConsensus:
             block = await self._in_worker(self._chain.propose, view, parent_hash, self._coinbase, allow_empty)
         except Unavailable as error:
             log.debug("shard=%d view=%d nothing proposed: %s", self._chain.shard, view, error)
-        self._blocks.proposed(started, self._clock.monotonic_ms(), found=block is not None)
         if block is None:
+            self._blocks.found_nothing(self._clock.monotonic_ms())
             self._awaited_view, self._scheduled = 0, _NEVER
         else:
+            self._blocks.prepared(started, self._clock.monotonic_ms())
             self._alarm.proposed(view)
         self._inbox.put(Proposed(view, block))
 
     async def _execute(self, block: Block, certified: bool) -> None:
         """Execute a block; when it builds on more of the root shard than is final here, as soon as that is."""
         while block.number > self._chain.head.number:
+            started = self._clock.monotonic_ms()
             try:
                 await self._in_worker(self._chain.execute, block, certified)
             except Unavailable as error:
@@ -363,6 +365,7 @@ class ShardConsensus:
                 self._inbox.put(Executed(block.hash, valid=False))
                 return
             else:
+                self._blocks.prepared(started, self._clock.monotonic_ms())
                 self._inbox.put(Executed(block.hash, valid=True))
                 return
 
