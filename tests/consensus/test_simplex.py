@@ -33,6 +33,7 @@ from zg_node.consensus.instance import (
     Started,
     TimedOut,
 )
+from zg_node.consensus.intake import VIEWS_AHEAD_MAX
 from zg_node.consensus.simplex import Simplex
 
 # ── alone ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -131,6 +132,17 @@ def test_a_view_expires_without_a_proposal_and_later_without_a_certificate() -> 
     node.step(Received(proposal(1, block_on(GENESIS, 1, 1), 0)), 100)
     assert not any(isinstance(effect, Persist) for effect in node.step(TimedOut(), 299))
     assert [e.vote.kind for e in node.step(TimedOut(), 300) if isinstance(e, Persist)] == [SKIP]
+
+
+def test_votes_for_views_far_ahead_do_not_keep_us_from_repeating_ours() -> None:
+    """One faulty validator can sign as many as are taken."""
+    node = machine(0)
+    node.step(Due(), 0)
+    node.step(TimedOut(), 200)
+    for view in range(2, 2 + VIEWS_AHEAD_MAX):
+        node.step(Received(vote(3, SKIP, view)), 210)
+    repeated = [effect for effect in node.step(TimedOut(), 10_000) if isinstance(effect, Broadcast)]
+    assert Broadcast(vote(0, SKIP, 1)) in repeated
 
 
 def test_a_proposal_that_comes_after_our_skip_still_gets_our_notarize() -> None:

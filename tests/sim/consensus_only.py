@@ -197,6 +197,7 @@ class World:
             leads=lambda view: self.members.leader(view) == number,
             child=child,
             spoilt=toy.spoil,
+            ended=lambda block: toy.end(block, self.epochs.shard, self.epochs.length),
         )
 
     def _babble(self, replica: Replica) -> None:

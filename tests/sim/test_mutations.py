@@ -9,8 +9,8 @@ from tests.sim import consensus_only, whole_node
 from tests.sim.plan import draw_aimed, draw_whole
 from zg_node.db.segments import Segments
 
-SCHEDULES_MAX = 25
-WHOLE_SCHEDULES_MAX = 12
+SCHEDULES_MAX = 120
+WHOLE_SCHEDULES_MAX = 24
 DISK = Mutation("sync nothing", "the logs", Segments, "sync", lambda sound: lambda self: None)
 FOR_WHOLE_NODES = (
     "skip after finalize",

@@ -8,7 +8,7 @@ body        its keccak, where a header has the transactions root
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import rlp
@@ -108,6 +108,18 @@ def spoil(block: Block) -> Block:
     fields = list(rlp.decode(block.header.raw))
     fields[3] = keccak(fields[3])
     return Block(Header.decode(bytes(rlp.encode(fields))), block.consensus, block.body)
+
+
+def end(block: Block, shard: int, epoch_blocks: int) -> Block:
+    """The same block of a shard, but it says that it is the last of its epoch."""
+    fields, consensus = list(rlp.decode(block.header.raw)), block.consensus
+    last = (consensus.epoch + 1) * epoch_blocks
+    if shard == 0:
+        fields[8] = last.to_bytes((last.bit_length() + 7) // 8, "big")
+    else:
+        consensus = replace(consensus, root_number=last)
+        fields[12] = consensus.hash()
+    return Block(Header.decode(bytes(rlp.encode(fields))), consensus, block.body)
 
 
 def _block(parent_hash: bytes, root: bytes, number: int, consensus: ConsensusHeader, body: bytes) -> Block:

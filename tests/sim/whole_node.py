@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from tests.sim import genesis
+from tests.sim import genesis, toy
 from tests.sim.attackers import ATTACKERS
 from tests.sim.attackers.attacker import PACE_S, Means
 from tests.sim.faults import inflict
@@ -28,7 +28,6 @@ from tests.sim.outcome import Outcome
 from tests.sim.plan import Plan
 from tests.sim.stakeholders import Stakeholders
 from tests.sim.tap import MemoisedVerifier, decode, verify_reveal
-from tests.sim.toy import spoil
 from tests.sim.trace import Trace
 from zg_node import _core
 from zg_node.config import ConsensusSettings, NetworkSettings, Settings, StateSettings
@@ -231,7 +230,8 @@ class World:
             sign=lambda digest: key.sign_recoverable(digest, hasher=None),
             leads=lambda view: self._leads(number, shard, view),
             child=lambda parent_hash, view: self.nodes[number].child(shard, parent_hash, view),
-            spoilt=spoil,
+            spoilt=toy.spoil,
+            ended=lambda block: toy.end(block, shard, self.plan.epoch_blocks),
         )
 
     def _place(self, number: int, shard: int) -> tuple[Domain, int]:

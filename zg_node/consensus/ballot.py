@@ -8,6 +8,8 @@ all      ── above what was signed before a restart (rule 6), above what a qu
 
 from __future__ import annotations
 
+from itertools import chain
+
 from zg_node.consensus.instance import Persist, Restored
 from zg_node.consensus.messages import Certificate, Domain, Proposal, Vote, VoteKind
 from zg_node.consensus.record import Record
@@ -97,7 +99,12 @@ class Ballot:
             self._record.at(vote.view).own.setdefault(vote.kind, vote)
 
     def repetition(self, views_max: int) -> tuple[Vote, ...]:
-        """Our votes of the last views that have not become part of a certificate."""
-        views = self._record.views
-        recent = [views[v] for v in sorted(view for view in views if view > self._record.decided_view)[-views_max:]]
-        return tuple(vote for state in recent for kind, vote in state.own.items() if kind not in state.certificates)
+        """Our votes that have not become part of a certificate, of the last views in which there are any: not of the
+        last that anybody talks of, who may be far ahead."""
+        open_votes = [
+            [vote for kind, vote in state.own.items() if kind not in state.certificates]
+            for view, state in sorted(self._record.views.items())
+            if view > self._record.decided_view
+        ]
+        recent = [votes for votes in open_votes if votes][-views_max:]
+        return tuple(chain.from_iterable(recent))

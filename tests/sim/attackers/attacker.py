@@ -62,6 +62,8 @@ class Means:
     """(parent hash, view) → a new, sound block; None when this node does not have the parent."""
     spoilt: Callable[[Block], Block | None]
     """The same block with a state root that does not follow."""
+    ended: Callable[[Block], Block]
+    """The same block, but it says that it is the last of its epoch."""
 
     @property
     def domain(self) -> Domain:
