@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -70,15 +72,24 @@ def test_a_bootstrap_node_that_comes_back_is_dialled_again(tmp_path: Path) -> No
     asyncio.run(life())
 
 
+@asynccontextmanager
+async def two_that_dial_each_other(home: Path, *, fast_path: bool = True) -> AsyncIterator[tuple[TestNode, TestNode]]:
+    """Connected nodes; a second later one of their two connections goes."""
+    one, two = TestNode(home, 1, fast_path=fast_path), TestNode(home, 2, fast_path=fast_path)
+    await start(one, two)
+    try:
+        one.network.dial(two.network.addresses[0])
+        two.network.dial(one.network.addresses[0])
+        await one.until_connected(two)
+        await two.until_connected(one)
+        yield one, two
+    finally:
+        await stop(one, two)
+
+
 def test_two_that_dial_each_other_keep_one_connection(tmp_path: Path) -> None:
     async def life() -> None:
-        one, two = TestNode(tmp_path, 1), TestNode(tmp_path, 2)
-        await start(one, two)
-        try:
-            one.network.dial(two.network.addresses[0])
-            two.network.dial(one.network.addresses[0])
-            await one.until_connected(two)
-            await two.until_connected(one)
+        async with two_that_dial_each_other(tmp_path) as (one, two):
             for index in range(40):  # over the time at which the second connection goes
                 one.network.send(two.id, bytes([index]))
                 two.network.send(one.id, bytes([index]))
@@ -86,21 +97,13 @@ def test_two_that_dial_each_other_keep_one_connection(tmp_path: Path) -> None:
                 await two.until(lambda count=index: len(two.direct) > count, "a message arrives")  # type: ignore[misc]
             assert [connected for _, connected in one.comings] == [True]
             assert [connected for _, connected in two.comings] == [True]
-        finally:
-            await stop(one, two)
 
     asyncio.run(life())
 
 
 def test_gossip_arrives_while_two_that_dial_each_other_leave_a_connection(tmp_path: Path) -> None:
     async def life() -> None:
-        one, two = TestNode(tmp_path, 1), TestNode(tmp_path, 2)
-        await start(one, two)
-        try:
-            one.network.dial(two.network.addresses[0])
-            two.network.dial(one.network.addresses[0])
-            await one.until_connected(two)
-            await two.until_connected(one)
+        async with two_that_dial_each_other(tmp_path) as (one, two):
             await asyncio.sleep(SECOND_CONNECTION_S / 4)  # they have told each other what they follow
             sent = [bytes([index]) for index in range(50)]
             for message in sent:
@@ -110,8 +113,6 @@ def test_gossip_arrives_while_two_that_dial_each_other_leave_a_connection(tmp_pa
             for node, other in ((one, two), (two, one)):
                 await node.until(lambda node=node: len(node.gossip) >= len(sent), "all has arrived")  # type: ignore[misc]
                 assert node.gossip == [(other.id, message) for message in sent]
-        finally:
-            await stop(one, two)
 
     asyncio.run(life())
 
@@ -121,13 +122,7 @@ def test_stock_gossip_goes_on_after_two_that_dial_each_other_have_left_a_connect
     """The library may lose what is said until its next heartbeat."""
 
     async def life() -> None:
-        one, two = TestNode(tmp_path, 1, fast_path=False), TestNode(tmp_path, 2, fast_path=False)
-        await start(one, two)
-        try:
-            one.network.dial(two.network.addresses[0])
-            two.network.dial(one.network.addresses[0])
-            await one.until_connected(two)
-            await two.until_connected(one)
+        async with two_that_dial_each_other(tmp_path, fast_path=False) as (one, two):
             for index in range(50):
                 one.network.publish(TX, bytes([index]))
                 two.network.publish(TX, bytes([index]))
@@ -135,8 +130,6 @@ def test_stock_gossip_goes_on_after_two_that_dial_each_other_have_left_a_connect
             last = bytes([49])
             for node, other in ((one, two), (two, one)):
                 await node.until(lambda node=node, other=other: (other.id, last) in node.gossip, "the last arrives")  # type: ignore[misc]
-        finally:
-            await stop(one, two)
 
     asyncio.run(life())
 

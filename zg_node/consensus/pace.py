@@ -44,12 +44,8 @@ class BlockClock:
     _preparing_ms: int = 0
     """How long building or executing the block took that is not final yet."""
     _works_ms: deque[int] = field(default_factory=lambda: deque((0, 0), maxlen=2))
-    """How long building or executing, and committing each of the last blocks took."""
-
-    @property
-    def work_ms(self) -> int:
-        """The work of a block. One that had to wait for a busy disk or processor alone says nothing about the load."""
-        return min(self._works_ms)
+    """How long building or executing, and committing each of the last blocks took. The smaller counts: one that had to
+    wait for a busy disk or processor alone says nothing about the load."""
 
     def due_ms(self, *, waiting: bool, certain: bool) -> int:
         """When a block is due; `certain` says that what waits does so for the next block."""
@@ -60,8 +56,8 @@ class BlockClock:
             return heartbeat
         if not certain:
             return min(heartbeat, self.last_block_ms + self.pace.finality_ms)
-        interval = max(self.pace.min_interval_ms, min(WORK_SHARE * self.work_ms, INTERVAL_MAX_MS))
-        return min(heartbeat, max(self.last_block_ms + round(interval), self.retry_ms))
+        interval = max(self.pace.min_interval_ms, min(WORK_SHARE * min(self._works_ms), INTERVAL_MAX_MS))
+        return min(heartbeat, max(self.last_block_ms + interval, self.retry_ms))
 
     def empty_allowed(self, now_ms: int, *, settled: bool) -> bool:
         """Whether a block without transactions may be made now; `settled` says that the last one is final."""
